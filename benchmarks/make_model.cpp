@@ -1,0 +1,81 @@
+// vkinfer-make-model: writes a GGUF file with random weights, for benchmarks (synthetic_model.h).
+#include "synthetic_model.h"
+
+#include "base/error.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+using namespace vkinfer;
+using namespace vkinfer::benchmarks;
+
+namespace {
+
+format::TensorType type_of(const std::string& name) {
+    const format::TypeTraits* found = format::find_traits(name);
+    if (found == nullptr) {
+        throw Error(ErrorKind::invalid_input, "tensor type " + name + " is not known.",
+                    "Use F16, Q8_0, Q4_0, Q4_K, ...");
+    }
+    return found->type;
+}
+
+int run(int argc, char** argv) {
+    SyntheticOptions options;
+    std::string output, preset, type, output_type;
+    // Options given on the command line win over those of the preset, wherever they stand: so the preset is found
+    // first.
+    for (int i = 1; i + 1 < argc; ++i) {
+        if (std::string_view(argv[i]) == "--preset") preset = argv[i + 1];
+    }
+    const auto presets = synthetic_presets();
+    if (!preset.empty()) {
+        const auto found = std::ranges::find(presets, preset, &SyntheticPreset::name);
+        if (found == presets.end()) {
+            throw Error(ErrorKind::not_found, "preset " + preset + " does not exist.", "See --help for the list.");
+        }
+        options = found->options;
+    }
+
+    CLI::App app("Writes a GGUF model with random weights, for benchmarks.");
+    std::string help = "start from:";
+    for (const SyntheticPreset& p : presets) help += std::string("\n  ") + p.name + ": " + p.help;
+    app.set_version_flag("--version", VKINFER_VERSION);
+    app.add_option("-o,--output,output", output, "file to write")->required();
+    app.add_option("--preset", preset, help);
+    app.add_option("--architecture", options.architecture, "llama, qwen2, qwen3 or qwen3moe")->capture_default_str();
+    app.add_option("--layers", options.n_layers, "number of layers")->capture_default_str();
+    app.add_option("--embd", options.n_embd, "width of the residual stream")->capture_default_str();
+    app.add_option("--ff", options.n_ff, "width of the feed-forward part (of an expert)")->capture_default_str();
+    app.add_option("--heads", options.n_heads, "query heads")->capture_default_str();
+    app.add_option("--kv-heads", options.n_kv_heads, "key and value heads")->capture_default_str();
+    app.add_option("--head-size", options.head_size, "elements of a head")->capture_default_str();
+    app.add_option("--vocab", options.n_vocab, "tokens, at least 260")->capture_default_str();
+    app.add_option("--context", options.context_length, "context length that the file claims")->capture_default_str();
+    app.add_option("--experts", options.n_experts, "experts per layer, 0 for a dense model")->capture_default_str();
+    app.add_option("--experts-used", options.n_experts_used, "experts per token")->capture_default_str();
+    app.add_flag("--tied,!--untied", options.tied, "use the token embedding as the output matrix too");
+    app.add_option("--type", type, "tensor type of the matrices: any GGUF type, default Q4_0");
+    app.add_option("--output-type", output_type, "tensor type of token embedding and output; default: as --type");
+    app.add_option("--seed", options.seed, "the same seed gives the same file")->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
+
+    if (!type.empty()) options.type = options.output_type = type_of(type);
+    if (!output_type.empty()) options.output_type = type_of(output_type);
+    write_synthetic_model(output, options);
+    std::printf("%s: %.1f MB\n", output.c_str(), static_cast<double>(std::filesystem::file_size(output)) / 1e6);
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const Error& error) {
+        std::fprintf(stderr, "vkinfer-make-model: %s\n", error.full_text().c_str());
+        return 1;
+    }
+}
