@@ -20,10 +20,10 @@ struct StepToken {
 
 struct RunnerLimits {
     int32_t n_vocab = 0;
-    int32_t n_ctx = 0;         ///< tokens one sequence can hold
+    int32_t n_ctx = 0; ///< tokens one sequence can hold
     int32_t max_sequences = 0;
-    int32_t max_batch = 0;     ///< tokens of one evaluate() (micro-batch, -ub)
-    int32_t max_logits = 0;    ///< rows of logits of one evaluate()
+    int32_t max_batch = 0;  ///< tokens of one evaluate() (micro-batch, -ub)
+    int32_t max_logits = 0; ///< rows of logits of one evaluate()
 };
 
 /// A model on a device with its KV cache. Not thread-safe: one thread (the scheduler's) uses it.
@@ -33,15 +33,15 @@ public:
 
     virtual const RunnerLimits& limits() const = 0;
 
-    /// Makes room in the KV cache for positions 0 .. n_tokens - 1 of a sequence. Errors: out_of_memory when the pages of
-    /// the pool are used up (nothing is changed then), context_overflow beyond n_ctx.
+    /// Makes room in the KV cache for positions 0 .. n_tokens - 1 of a sequence. Errors: out_of_memory when the pages
+    /// of the pool are used up (nothing is changed then), context_overflow beyond n_ctx.
     virtual Result<void> reserve(int32_t sequence, int32_t n_tokens) = 0;
 
     /// Forgets everything of a sequence from position n_tokens on and gives the pages back; 0 forgets it all.
     virtual void truncate(int32_t sequence, int32_t n_tokens) = 0;
 
-    /// Evaluates at most max_batch tokens whose places were reserved, and stores their K and V. Returns the logits of the
-    /// tokens that wanted them, row after row of n_vocab floats in order; the view holds until the next call.
+    /// Evaluates at most max_batch tokens whose places were reserved, and stores their K and V. Returns the logits of
+    /// the tokens that wanted them, row after row of n_vocab floats in order; the view holds until the next call.
     /// Errors: device_lost, out_of_memory.
     virtual Result<std::span<const float>> evaluate(std::span<const StepToken> tokens) = 0;
 

@@ -1,0 +1,240 @@
+#include "runtime/sampler.h"
+
+#include "runtime/sampling_math.h"
+
+#include <algorithm>
+#include <cmath>
+#include <format>
+#include <limits>
+#include <utility>
+
+namespace vkinfer::runtime {
+
+namespace {
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+// Scans compare this many logits at once and look closer only where one of them passes: the compiler makes vector
+// comparisons of it, and nearly all blocks of a vocabulary fail.
+constexpr size_t kBlock = 16;
+
+/// Calls visit(logit, id) for every logit above `threshold`, in ascending order of ids; visit may raise the threshold.
+/// NaN never passes.
+template<class Visit>
+void for_each_above(std::span<const float> logits, float& threshold, Visit visit) {
+    size_t i = 0;
+    for (; i + kBlock <= logits.size(); i += kBlock) {
+        int32_t n_above = 0;
+        for (size_t j = 0; j < kBlock; ++j) n_above += logits[i + j] > threshold ? 1 : 0;
+        if (n_above == 0) continue;
+        for (size_t j = i; j < i + kBlock; ++j) {
+            if (logits[j] > threshold) visit(logits[j], static_cast<Token>(j));
+        }
+    }
+    for (; i < logits.size(); ++i) {
+        if (logits[i] > threshold) visit(logits[i], static_cast<Token>(i));
+    }
+}
+
+/// The largest logit, the first of equal ones; id -1 when none is above -infinity.
+std::pair<float, Token> find_best(std::span<const float> logits) {
+    float best = kNever;
+    Token id = -1;
+    for_each_above(logits, best, [&](float logit, Token token) {
+        best = logit;
+        id = token;
+    });
+    return {best, id};
+}
+
+/// Sum of the weights of all logits relative to `best`, at distances multiplied by `scale`.
+uint64_t total_weight(std::span<const float> logits, float best, float scale) {
+    uint64_t total = 0;
+    size_t i = 0;
+    for (; i + kBlock <= logits.size(); i += kBlock) {
+        uint32_t weights[kBlock];
+        for (size_t j = 0; j < kBlock; ++j) weights[j] = exp_weight((logits[i + j] - best) * scale);
+        for (size_t j = 0; j < kBlock; ++j) total += weights[j];
+    }
+    for (; i < logits.size(); ++i) total += exp_weight((logits[i] - best) * scale);
+    return total;
+}
+
+} // namespace
+
+Result<void> SamplingParams::validate() const {
+    const auto refuse = [](const char* field, double value, const char* allowed) {
+        return fail(ErrorKind::invalid_input, std::format("{} is {}; it must be {}.", field, value, allowed));
+    };
+    // Written so that NaN fails.
+    if (!(temperature >= 0 && std::isfinite(temperature))) return refuse("temperature", temperature, "0 or more");
+    if (!(top_k >= -1)) return refuse("top_k", top_k, "0 or more (0: off)");
+    if (!(top_p >= 0 && top_p <= 1)) return refuse("top_p", top_p, "between 0 and 1");
+    if (!(min_p >= 0 && min_p <= 1)) return refuse("min_p", min_p, "between 0 and 1");
+    if (!(repeat_penalty > 0 && std::isfinite(repeat_penalty)))
+        return refuse("repeat_penalty", repeat_penalty, "above 0 (1: off)");
+    if (!(repeat_last_n >= -1)) return refuse("repeat_last_n", repeat_last_n, "-1 (whole context) or more");
+    if (!std::isfinite(presence_penalty)) return refuse("presence_penalty", presence_penalty, "a finite number");
+    if (!std::isfinite(frequency_penalty)) return refuse("frequency_penalty", frequency_penalty, "a finite number");
+    for (const auto& [token, bias] : logit_bias) {
+        if (token < 0) return refuse("logit_bias token", token, "0 or more");
+        if (!std::isfinite(bias) && bias != kNever) return refuse("logit_bias", bias, "finite or -infinity");
+    }
+    return {};
+}
+
+Sampler::Sampler(SamplingParams params, uint64_t seed, std::vector<Token> suppressed)
+    : params_(std::move(params)), seed_(seed), suppressed_(std::move(suppressed)) {}
+
+Token Sampler::sample(std::span<const float> logits, std::span<const Token> history, SamplerScratch& scratch) {
+    if (changes_logits(history)) {
+        change_logits(logits, history, scratch);
+        logits = scratch.logits;
+    }
+    if (params_.temperature <= 0 || params_.top_k == 1) return find_best(logits).second;
+
+    const bool has_top_k = params_.top_k > 0 && static_cast<size_t>(params_.top_k) < logits.size();
+    if (!has_top_k && params_.top_p >= 1 && params_.min_p <= 0) return draw_from_all(logits);
+    if (has_top_k) {
+        select_top_k(logits, scratch.candidates);
+    } else {
+        select_by_probability(logits, scratch.candidates);
+    }
+    return draw(scratch.candidates);
+}
+
+bool Sampler::changes_logits(std::span<const Token> history) const {
+    const bool has_penalty =
+        params_.repeat_penalty != 1.0f || params_.presence_penalty != 0.0f || params_.frequency_penalty != 0.0f;
+    const bool has_window = params_.repeat_last_n != 0 && !history.empty();
+    return (has_penalty && has_window) || !params_.logit_bias.empty() || !suppressed_.empty();
+}
+
+void Sampler::change_logits(std::span<const float> logits, std::span<const Token> history,
+                            SamplerScratch& scratch) const {
+    std::vector<float>& changed = scratch.logits;
+    changed.assign(logits.begin(), logits.end());
+    const auto is_known = [&](Token token) { return token >= 0 && static_cast<size_t>(token) < changed.size(); };
+
+    for (const auto& [token, bias] : params_.logit_bias) {
+        if (is_known(token)) changed[static_cast<size_t>(token)] += bias;
+    }
+
+    const size_t window = params_.repeat_last_n < 0 ? history.size() : static_cast<size_t>(params_.repeat_last_n);
+    if (scratch.counts.size() < changed.size()) scratch.counts.resize(changed.size());
+    scratch.distinct.clear();
+    for (const Token token : history.last(std::min(window, history.size()))) {
+        if (is_known(token) && scratch.counts[static_cast<size_t>(token)]++ == 0) scratch.distinct.push_back(token);
+    }
+    for (const Token token : scratch.distinct) {
+        float& logit = changed[static_cast<size_t>(token)];
+        int32_t& count = scratch.counts[static_cast<size_t>(token)];
+        // Dividing a negative logit would reward the repetition.
+        logit = logit > 0 ? logit / params_.repeat_penalty : logit * params_.repeat_penalty;
+        logit -= static_cast<float>(count) * params_.frequency_penalty + params_.presence_penalty;
+        count = 0;
+    }
+
+    for (const Token token : suppressed_) {
+        if (is_known(token)) changed[static_cast<size_t>(token)] = kNever;
+    }
+}
+
+// Better candidates come first: higher logit, then lower id.
+static constexpr auto kBetter = [](const auto& a, const auto& b) {
+    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+};
+
+void Sampler::select_top_k(std::span<const float> logits, std::vector<Candidate>& best) const {
+    const auto k = static_cast<size_t>(params_.top_k);
+    best.clear();
+    // A heap with the worst of the k best in front; what is not above it cannot be among them (of equal logits the
+    // lower ids are kept, and ids ascend).
+    float threshold = kNever;
+    for_each_above(logits, threshold, [&](float logit, Token id) {
+        if (best.size() == k) {
+            std::ranges::pop_heap(best, kBetter);
+            best.pop_back();
+        }
+        best.push_back({logit, id});
+        std::ranges::push_heap(best, kBetter);
+        if (best.size() == k) threshold = best.front().logit;
+    });
+    std::ranges::sort_heap(best, kBetter);
+
+    uint64_t total = 0;
+    for (const Candidate& candidate : best) total += exp_weight(candidate.logit - best.front().logit);
+    cut(best, total);
+}
+
+void Sampler::select_by_probability(std::span<const float> logits, std::vector<Candidate>& best) const {
+    best.clear();
+    const float highest = find_best(logits).first;
+    const uint64_t total = total_weight(logits, highest, 1.0f);
+    // Only the head of the order is needed: take what lies within a distance of the best, and widen it until the cut
+    // falls inside.
+    for (const float distance : {2.0f, 4.0f, 8.0f, 16.0f, 32.0f}) {
+        best.clear();
+        const bool everything = distance > 21.5f; // further away all weights are 0
+        float threshold = everything ? kNever : highest - distance;
+        for_each_above(logits, threshold, [&](float logit, Token id) { best.push_back({logit, id}); });
+        std::ranges::sort(best, kBetter);
+        const size_t n_taken = best.size();
+        cut(best, total);
+        if (best.size() < n_taken || everything) return;
+    }
+}
+
+// Both limits keep a beginning of the order, so they need not know of the candidates behind it.
+void Sampler::cut(std::vector<Candidate>& sorted, uint64_t total) const {
+    if (sorted.empty()) return;
+    const auto weight = [&](size_t i) { return exp_weight(sorted[i].logit - sorted.front().logit); };
+    if (params_.top_p < 1) {
+        // The smallest beginning with at least top_p of the probability; one candidate at least.
+        const auto wanted = static_cast<uint64_t>(static_cast<double>(params_.top_p) * static_cast<double>(total));
+        uint64_t sum = 0;
+        for (size_t i = 0; i < sorted.size(); ++i) {
+            sum += weight(i);
+            if (sum >= wanted) {
+                sorted.resize(i + 1);
+                break;
+            }
+        }
+    }
+    if (params_.min_p > 0) {
+        const auto least = static_cast<uint32_t>(std::ceil(static_cast<double>(params_.min_p) * kFullWeight));
+        size_t n = 1;
+        while (n < sorted.size() && weight(n) >= least) ++n;
+        sorted.resize(n);
+    }
+}
+
+Token Sampler::draw(std::span<const Candidate> candidates) {
+    if (candidates.empty()) return -1;
+    const float best = candidates.front().logit;
+    const float scale = 1.0f / params_.temperature;
+    uint64_t total = 0;
+    for (const Candidate& candidate : candidates) total += exp_weight((candidate.logit - best) * scale);
+    const uint64_t target = multiply_high(random_bits(seed_, n_drawn_++), total);
+    uint64_t sum = 0;
+    for (const Candidate& candidate : candidates) {
+        sum += exp_weight((candidate.logit - best) * scale);
+        if (sum > target) return candidate.id;
+    }
+    return candidates.front().id; // only when the best logit is +infinity and no weight is a number
+}
+
+Token Sampler::draw_from_all(std::span<const float> logits) {
+    const auto [best, best_id] = find_best(logits);
+    if (best_id < 0) return -1;
+    const float scale = 1.0f / params_.temperature;
+    const uint64_t target = multiply_high(random_bits(seed_, n_drawn_++), total_weight(logits, best, scale));
+    uint64_t sum = 0;
+    for (size_t i = 0; i < logits.size(); ++i) {
+        sum += exp_weight((logits[i] - best) * scale);
+        if (sum > target) return static_cast<Token>(i);
+    }
+    return best_id;
+}
+
+} // namespace vkinfer::runtime
