@@ -137,6 +137,7 @@ class ByteTexts : public TokenTexts {
 public:
     bool is_end_of_generation(Token token) const override { return token == kEnd; }
     std::vector<Token> end_of_generation_tokens() const override { return {kEnd}; }
+    std::vector<Token> suppressed_tokens() const override { return {}; }
     std::unique_ptr<AnswerDecoder> answer_decoder(std::span<const Token>) const override {
         return std::make_unique<Decoder>();
     }

@@ -73,9 +73,11 @@ struct Scheduler::BatchPart {
 Scheduler::Scheduler(ModelRunner& runner, const TokenTexts& texts, SchedulerOptions options)
     : runner_(runner), texts_(texts), options_(std::move(options)), limits_(runner.limits()),
       budget_(limits_.max_batch, options_.prefill_chunk, options_.target_step_ms),
-      end_tokens_(texts.end_of_generation_tokens()),
+      suppressed_(texts.suppressed_tokens()), suppressed_eos_(suppressed_),
       // Each sequence that runs can have a token and a row of logits in every batch.
       slots_(static_cast<size_t>(std::min({limits_.max_sequences, limits_.max_batch, limits_.max_logits}))) {
+    const std::vector<Token> ends = texts.end_of_generation_tokens();
+    suppressed_eos_.insert(suppressed_eos_.end(), ends.begin(), ends.end());
     for (size_t i = 0; i < slots_.size(); ++i) slots_[i].sequence = static_cast<int32_t>(i);
     batch_.reserve(static_cast<size_t>(limits_.max_batch));
     parts_.reserve(slots_.size());
@@ -122,7 +124,7 @@ Result<RequestId> Scheduler::submit(GenerationRequest request, EventHandler on_e
     const uint64_t seed = request.sampling.seed ? *request.sampling.seed : random_seed();
     auto entry = std::make_unique<Request>(Request{
         .on_event = std::move(on_event),
-        .sampler = Sampler(request.sampling, seed, request.ignore_eos ? end_tokens_ : std::vector<Token>()),
+        .sampler = Sampler(request.sampling, seed, request.ignore_eos ? suppressed_eos_ : suppressed_),
         .stop = StopMatcher(request.stop),
     });
     entry->result.prompt_tokens = static_cast<int32_t>(n_prompt);

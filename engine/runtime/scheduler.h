@@ -41,6 +41,8 @@ public:
     virtual bool is_end_of_generation(Token token) const = 0;
     /// All tokens for which is_end_of_generation() is true.
     virtual std::vector<Token> end_of_generation_tokens() const = 0;
+    /// Tokens that are never to be sampled, by the model's own word.
+    virtual std::vector<Token> suppressed_tokens() const = 0;
     /// `prompt`: what the answer follows; it stays valid during the call only.
     virtual std::unique_ptr<AnswerDecoder> answer_decoder(std::span<const Token> prompt) const = 0;
 };
@@ -125,7 +127,8 @@ private:
     RunnerLimits limits_;
     PrefillBudget budget_;
     SamplerScratch scratch_;
-    std::vector<Token> end_tokens_;
+    std::vector<Token> suppressed_;     ///< never sampled
+    std::vector<Token> suppressed_eos_; ///< never sampled when a request ignores the end of generation
 
     // Only the stepping thread:
     std::vector<Slot> slots_;
