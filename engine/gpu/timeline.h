@@ -1,0 +1,63 @@
+// One queue, its timeline semaphore, and what waits for it: submissions and deferred destruction. Internal to
+// engine/gpu.
+#pragma once
+
+#include "base/log.h"
+#include "gpu/vk_check.h"
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+
+namespace vkinfer::gpu {
+
+/// Thread-safe. Values start at 1; 0 is always reached.
+class Timeline {
+public:
+    Timeline(VkDevice device, const VolkDeviceTable& vk, VkQueue queue, Log log);
+    ~Timeline();
+    Timeline(const Timeline&) = delete;
+    Timeline& operator=(const Timeline&) = delete;
+
+    /// Submits recorded buffers; returns the value that is reached when they have finished.
+    uint64_t submit(const VkCommandBufferSubmitInfo* buffers, uint32_t n_buffers);
+    /// False when `timeout_ns` ran out.
+    bool wait(uint64_t value, uint64_t timeout_ns);
+    bool is_reached(uint64_t value);
+    uint64_t last_submitted() const { return submitted_.load(std::memory_order_acquire); }
+
+    /// Runs `destroy` once every submission made so far has finished: now if it has, else from a later wait or retire.
+    void retire(std::move_only_function<void()> destroy);
+    /// Runs what is due; returns how many.
+    size_t collect();
+    /// Waits for the device and runs everything. For shutdown only.
+    void drain();
+
+    void fail_submit(uint32_t nth) { fail_in_.store(nth); }
+
+private:
+    void reached(uint64_t value);
+
+    VkDevice device_;
+    const VolkDeviceTable& vk_;
+    VkQueue queue_;
+    Log log_;
+    VkSemaphore semaphore_ = VK_NULL_HANDLE;
+    std::mutex submit_mutex_;
+    std::atomic<uint64_t> submitted_ = 0;
+    std::atomic<uint64_t> reached_ = 0;
+    std::atomic<bool> lost_ = false;
+    std::atomic<uint32_t> fail_in_ = 0;
+
+    struct Retired {
+        uint64_t after;
+        std::move_only_function<void()> destroy;
+    };
+    std::mutex retired_mutex_;
+    std::deque<Retired> retired_; // `after` never decreases
+    std::atomic<size_t> n_retired_ = 0;
+};
+
+} // namespace vkinfer::gpu
