@@ -1,0 +1,44 @@
+#version 460
+// Merges the splits of attention.comp: with M = max of the m_s,  y = sum_s 2^(m_s - M) acc_s / sum_s 2^(m_s - M) l_s
+// (the online softmax works in powers of two). One workgroup per query row and K/V head of a tile.
+#include "common.glsl"
+#include "attention_tile.glsl"
+#include "attention_combine.gen.glsl"
+
+layout(local_size_x_id = 0) in;
+layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
+layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tiles[]; };
+layout(binding = BIND_PARTIALS, scalar) readonly restrict buffer Partials { float partials[]; };
+layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
+
+void main() {
+    const uint kv_head = gl_WorkGroupID.x / n_rows;
+    const uint r = gl_WorkGroupID.x % n_rows;
+    const uint tile_index = gl_WorkGroupID.y;
+    if (tile_index >= counts[kCountTiles]) return;
+    const Tile tile = tile_of(tiles[2 * tile_index], tiles[2 * tile_index + 1]);
+    const uint group = n_heads / n_kv_heads;
+    const uint row = tile.first_row + r;
+    if (row >= tile.n_tokens * group) return;
+
+    const uint stride = n_rows * (head_size + 2);
+    const uint from = (tile_index * n_kv_heads + kv_head) * n_splits * stride + r * (head_size + 2);
+    float largest = -1e30;
+    for (uint s = 0; s < n_splits; s++) {
+        if (partials[from + s * stride + head_size + 1] > 0.0) largest = max(largest, partials[from + s * stride + head_size]);
+    }
+    float total = 0.0;
+    for (uint s = 0; s < n_splits; s++) {
+        const float l = partials[from + s * stride + head_size + 1];
+        if (l > 0.0) total += l * exp2(partials[from + s * stride + head_size] - largest);
+    }
+    const uint to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * head_size;
+    for (uint d = gl_LocalInvocationIndex; d < head_size; d += local_size) {
+        float value = 0.0;
+        for (uint s = 0; s < n_splits; s++) {
+            if (partials[from + s * stride + head_size + 1] > 0.0) // an empty split wrote no sums
+                value += partials[from + s * stride + d] * exp2(partials[from + s * stride + head_size] - largest);
+        }
+        y[to + d] = value / total;
+    }
+}

@@ -1,0 +1,116 @@
+#version 460
+// y[t, r] = sum_k W[r, k] * x[t, k]  (+ bias[r]) (+ residual[t, r]),  or  silu(gate) * up  for a weight of gate and up rows
+//   W: (n_rows, n_blocks * 32) in tiles of 16 rows; x: (n_cols, x_stride) f32, or int8 blocks; y: (n_cols, y_stride) f32
+// A lane owns rows_per_lane rows and n_columns columns, so that nothing is reduced across lanes and an activation is one
+// uniform load for the whole wave; the subgroups of a workgroup split K and are summed through shared memory.
+// A weight is loaded and decoded once for n_columns columns. Sums in f32.
+#include "common.glsl"
+#extension GL_KHR_shader_subgroup_basic : require
+#if ACT_Q8
+#extension GL_EXT_integer_dot_product : require
+#endif
+#include "matvec.gen.glsl"
+#include "weight.glsl"
+
+layout(local_size_x_id = 0) in;
+layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
+#if ACT_Q8
+layout(binding = BIND_X, scalar) readonly restrict buffer X { uvec4 x[]; };
+#else
+layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
+#endif
+layout(binding = BIND_X_SCALES, scalar) readonly restrict buffer XScales { vec2 x_scales[]; };
+layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residual[]; };
+layout(binding = BIND_Y, scalar) buffer Y { float y[]; };
+
+const uint n_splits = local_size / lanes;
+const uint n_weights = 1u + is_glu;              // weights a lane accumulates per row
+const uint n_acc = n_weights * rows_per_lane * n_columns;
+shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
+
+void main() {
+    const uint first_column = gl_WorkGroupID.y * n_columns;
+    if (first_column >= counts[count_index]) return;
+    const uint n_strips = (push.n_rows + kStripRows - 1) / kStripRows;
+    const uint lane = n_splits > 1u ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
+    const uint split = n_splits > 1u ? gl_SubgroupID : 0u;
+    const uint first_row = gl_WorkGroupID.x * lanes * rows_per_lane;
+
+    float acc[n_acc];
+    [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] = 0.0;
+
+    // A weight that is a stack of gate and up has n_rows rows each; strips of up follow those of gate.
+    uint64_t strip_tile[n_weights * rows_per_lane];
+    uint strip_row[rows_per_lane];
+    [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
+        const uint row = first_row + r * lanes + lane;
+        strip_row[r] = row % kStripRows;
+        [[unroll]] for (uint g = 0; g < n_weights; g++)
+            strip_tile[g * rows_per_lane + r] =
+                uint64_t(min(row / kStripRows, n_strips - 1) + g * n_strips) * push.n_blocks;
+    }
+
+    for (uint block = split; block < push.n_blocks; block += n_splits) {
+        [[unroll]] for (uint gr = 0; gr < n_weights * rows_per_lane; gr++) {
+#if ACT_Q8
+            uint c[8];
+            float d, m;
+            weight_decode_int8(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], c, d, m);
+            [[unroll]] for (uint n = 0; n < n_columns; n++) {
+                const uint at = (first_column + n) * push.x_stride + block;
+                const uvec4 lo = x[2 * at], hi = x[2 * at + 1];
+                const vec2 s = x_scales[at];
+                int dot = 0;
+                [[unroll]] for (uint i = 0; i < 4; i++) {
+                    dot += dotPacked4x8EXT(int(c[i]), int(lo[i]));
+                    dot += dotPacked4x8EXT(int(c[4 + i]), int(hi[i]));
+                }
+                acc[gr * n_columns + n] += d * s.x * float(dot) + m * s.y;
+            }
+#else
+            float w[32];
+            weight_decode(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], w);
+            [[unroll]] for (uint n = 0; n < n_columns; n++) {
+                const uint at = (first_column + n) * (push.x_stride / 4) + block * 8;
+                float sum = acc[gr * n_columns + n];
+                [[unroll]] for (uint i = 0; i < 8; i++) {
+                    const vec4 v = x[at + i];
+                    sum = fma(w[4 * i], v.x, sum);
+                    sum = fma(w[4 * i + 1], v.y, sum);
+                    sum = fma(w[4 * i + 2], v.z, sum);
+                    sum = fma(w[4 * i + 3], v.w, sum);
+                }
+                acc[gr * n_columns + n] = sum;
+            }
+#endif
+        }
+    }
+
+    if (n_splits > 1u) {
+        if (split > 0) {
+            [[unroll]] for (uint i = 0; i < n_acc; i++) partial[((split - 1) * n_acc + i) * lanes + lane] = acc[i];
+        }
+        barrier();
+        if (split > 0) return;
+        for (uint s = 0; s + 1 < n_splits; s++) {
+            [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] += partial[(s * n_acc + i) * lanes + lane];
+        }
+    }
+
+    [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
+        const uint row = first_row + r * lanes + lane;
+        if (row >= push.n_rows) continue;
+        [[unroll]] for (uint n = 0; n < n_columns; n++) {
+            if (first_column + n >= counts[count_index]) continue;
+            float value = acc[r * n_columns + n];
+            if (has_bias != 0) value += AddrF32(push.bias).v[row];
+            if (is_glu != 0) {
+                const float up = acc[((n_weights - 1) * rows_per_lane + r) * n_columns + n];
+                value = value / (1.0 + exp(-value)) * up;
+            }
+            const uint to = (first_column + n) * push.y_stride + row;
+            if (has_residual != 0) value += residual[to];
+            y[to] = value;
+        }
+    }
+}
