@@ -1,0 +1,53 @@
+// What an op becomes: dispatches of shader variants whose operands are still the op's, not yet memory.
+#pragma once
+
+#include "kernels/shader_library.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+namespace vkinfer::kernels {
+
+/// How a dispatch touches one operand of its op. Indices from the op's operand count on name its scratch buffers.
+struct OperandAccess {
+    uint32_t operand = 0;
+    Access access = Access::read;
+};
+
+struct Dispatch {
+    const ShaderInfo* shader = nullptr;
+    std::vector<uint32_t> specialization;
+    uint32_t subgroup_size = 0;           ///< 0: the driver's default
+    std::vector<std::byte> push;
+    std::vector<uint32_t> bindings;       ///< operand of each binding of the shader
+    std::vector<OperandAccess> unbound;   ///< operands reached by address (KV pools)
+    std::array<uint32_t, 3> groups{1, 1, 1};
+    uint64_t bytes = 0;                   ///< memory traffic it cannot avoid
+    uint64_t flops = 0;
+};
+
+/// The dispatches of one op, in order, with the bytes of each scratch buffer they share.
+struct Lowered {
+    std::vector<Dispatch> dispatches;
+    std::vector<uint64_t> scratch_bytes;
+};
+
+/// The first `size` bytes of a push struct (its tail padding is not part of the shader's block).
+template<class Push>
+std::vector<std::byte> push_bytes(const Push& push, uint32_t size) {
+    std::vector<std::byte> bytes(size);
+    std::memcpy(bytes.data(), &push, size);
+    return bytes;
+}
+
+template<class Spec>
+std::vector<uint32_t> spec_words(const Spec& spec) {
+    const auto words = spec.words();
+    return {words.begin(), words.end()};
+}
+
+} // namespace vkinfer::kernels

@@ -1,0 +1,159 @@
+// Matrix products: which kernel takes a shape, and its tiles.
+#include "base/error.h"
+#include "kernels.gen.h"
+#include "kernels/ops.h"
+
+#include <algorithm>
+#include <format>
+
+namespace vkinfer::kernels {
+
+namespace {
+
+uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+
+const WeightLayout& layout_of(const Weight& weight) {
+    const WeightLayout* layout = find_weight_layout(weight.type);
+    VKINFER_ASSERT(layout != nullptr); // the loader refuses other types
+    return *layout;
+}
+
+const ShaderInfo* shader(const std::string& name) {
+    const ShaderInfo* info = find_shader(name);
+    VKINFER_ASSERT(info != nullptr);
+    return info;
+}
+
+uint64_t weight_bytes(const Weight& weight) {
+    const WeightLayout& layout = layout_of(weight);
+    return weight_code_bytes(layout, weight.n_rows, weight.n_cols) + weight_scale_bytes(layout, weight.n_rows, weight.n_cols);
+}
+
+/// Traffic and work of a product, whoever does it.
+void set_cost(Dispatch& dispatch, const Linear& op) {
+    dispatch.bytes = weight_bytes(op.weight) +
+                     uint64_t{4} * op.n_columns * (op.weight.n_cols + uint64_t{op.n_out} * (op.has_residual ? 2 : 1));
+    dispatch.flops = uint64_t{2} * op.weight.n_rows * op.weight.n_cols * op.n_columns;
+}
+
+// Operands of Linear, then its scratch.
+enum : uint32_t { kCounts, kX, kResidual, kY, kActCodes, kActScales };
+
+Lowered lower_matvec(const Linear& op, const Policy& policy) {
+    const WeightLayout& layout = layout_of(op.weight);
+    const bool int8 = policy.int8_activations && layout.has_int8;
+    Lowered lowered;
+    if (int8) {
+        Dispatch quantise;
+        quantise.shader = shader("quantize_act");
+        quantise.specialization =
+            spec_words(shader::QuantizeActSpec{.count_index = static_cast<uint32_t>(op.columns)});
+        quantise.push = push_bytes(shader::QuantizeActPush{.n_blocks = op.weight.n_blocks(), .x_stride = op.x_stride},
+                                   shader::kQuantizeActPushBytes);
+        quantise.bindings = {kCounts, kX, kActCodes, kActScales};
+        quantise.groups = {ceil_div(op.weight.n_blocks(), 64), op.n_columns, 1};
+        quantise.bytes = uint64_t{op.n_columns} * op.weight.n_cols * 5;
+        lowered.scratch_bytes = {uint64_t{op.n_columns} * op.weight.n_cols,
+                                 uint64_t{op.n_columns} * op.weight.n_blocks() * 8};
+        lowered.dispatches.push_back(std::move(quantise));
+    }
+
+    shader::MatvecSpec spec;
+    spec.lanes = policy.matvec_lanes;
+    // No more subgroups on a row than there are blocks to share.
+    const uint32_t splits = std::min(policy.matvec_splits, op.weight.n_blocks());
+    spec.local_size = policy.matvec_lanes * splits;
+    spec.rows_per_lane = policy.matvec_rows_per_lane;
+    spec.n_columns = 1;
+    while (spec.n_columns < op.n_columns && spec.n_columns < policy.matvec_max_columns) spec.n_columns *= 2;
+    spec.count_index = static_cast<uint32_t>(op.columns);
+    spec.is_glu = op.is_glu;
+    spec.has_bias = op.bias != 0;
+    spec.has_residual = op.has_residual;
+
+    Dispatch dispatch;
+    dispatch.shader = shader(std::format("matvec.{}.{}", layout.shader_name, int8 ? "q8" : "f32"));
+    dispatch.specialization = spec_words(spec);
+    dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    dispatch.push = push_bytes(shader::MatvecPush{.codes = op.weight.codes,
+                                                  .scales = op.weight.scales,
+                                                  .bias = op.bias,
+                                                  .n_rows = op.n_out,
+                                                  .n_blocks = op.weight.n_blocks(),
+                                                  .x_stride = int8 ? op.weight.n_blocks() : op.x_stride,
+                                                  .y_stride = op.y_stride},
+                               shader::kMatvecPushBytes);
+    dispatch.bindings = {kCounts, int8 ? kActCodes : kX, int8 ? kActScales : kX, kResidual, kY};
+    dispatch.groups = {ceil_div(op.n_out, spec.lanes * spec.rows_per_lane), ceil_div(op.n_columns, spec.n_columns), 1};
+    set_cost(dispatch, op);
+    lowered.dispatches.push_back(std::move(dispatch));
+    return lowered;
+}
+
+Lowered lower_coopmat(const Linear& op, const Policy& policy) {
+    CoopmatTiles tiles = policy.tiles;
+    // Two accumulators a tile for gate and up: half the rows, so that registers stay as they are.
+    if (op.is_glu && tiles.wave_m > tiles.frag_m) {
+        tiles.tile_m /= 2;
+        tiles.wave_m /= 2;
+    }
+    const shader::GemmCoopmatSpec spec{.local_size = tiles.local_size(),
+                                       .subgroup_size = tiles.subgroup_size,
+                                       .frag_m = tiles.frag_m,
+                                       .frag_n = tiles.frag_n,
+                                       .frag_k = tiles.frag_k,
+                                       .tile_m = tiles.tile_m,
+                                       .tile_n = tiles.tile_n,
+                                       .wave_m = tiles.wave_m,
+                                       .wave_n = tiles.wave_n,
+                                       .count_index = static_cast<uint32_t>(op.columns),
+                                       .is_glu = op.is_glu,
+                                       .has_bias = op.bias != 0,
+                                       .has_residual = op.has_residual};
+    Dispatch dispatch;
+    dispatch.shader = shader(std::format("gemm_coopmat.{}", layout_of(op.weight).shader_name));
+    dispatch.specialization = spec_words(spec);
+    dispatch.subgroup_size = policy.require_subgroup_size ? tiles.subgroup_size : 0;
+    dispatch.push = push_bytes(shader::GemmCoopmatPush{.codes = op.weight.codes,
+                                                       .scales = op.weight.scales,
+                                                       .bias = op.bias,
+                                                       .n_rows = op.n_out,
+                                                       .n_blocks = op.weight.n_blocks(),
+                                                       .x_stride = op.x_stride,
+                                                       .y_stride = op.y_stride},
+                               shader::kGemmCoopmatPushBytes);
+    dispatch.bindings = {kCounts, kX, kResidual, kY};
+    dispatch.groups = {ceil_div(op.n_out, tiles.tile_m), ceil_div(op.n_columns, tiles.tile_n), 1};
+    set_cost(dispatch, op);
+    Lowered lowered;
+    lowered.dispatches.push_back(std::move(dispatch));
+    return lowered;
+}
+
+} // namespace
+
+Lowered lower(const Linear& op, const Policy& policy) {
+    VKINFER_ASSERT(!(op.is_glu && (op.bias != 0 || op.has_residual))); // the builder keeps those apart
+    VKINFER_ASSERT(op.weight.n_rows == op.n_out * (op.is_glu ? 2 : 1));
+    VKINFER_ASSERT(!op.is_glu || op.n_out % kStripRows == 0);
+    if (policy.coopmat && op.n_columns >= policy.coopmat_min_columns) return lower_coopmat(op, policy);
+    return lower_matvec(op, policy);
+}
+
+Lowered lower(const Embed& op, const Policy&) {
+    Dispatch dispatch;
+    dispatch.shader = shader(std::format("embed.{}", layout_of(op.weight).shader_name));
+    dispatch.specialization = spec_words(shader::EmbedSpec{});
+    dispatch.push = push_bytes(shader::EmbedPush{.codes = op.weight.codes,
+                                                 .scales = op.weight.scales,
+                                                 .n_rows = op.weight.n_rows,
+                                                 .n_blocks = op.weight.n_blocks(),
+                                                 .row_stride = op.stride},
+                               shader::kEmbedPushBytes);
+    dispatch.bindings = {0, 1, 2};
+    dispatch.groups = {op.n_tokens, 1, 1};
+    dispatch.bytes = uint64_t{8} * op.n_tokens * op.weight.n_cols;
+    return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {}};
+}
+
+} // namespace vkinfer::kernels

@@ -1,0 +1,76 @@
+// Norms, copies, activation functions, rotary tables.
+#include "base/error.h"
+#include "kernels.gen.h"
+#include "kernels/ops.h"
+
+#include <algorithm>
+
+namespace vkinfer::kernels {
+
+namespace {
+
+uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+
+Lowered one(const char* name, std::vector<uint32_t> specialization, std::vector<std::byte> push,
+            std::vector<uint32_t> bindings, std::array<uint32_t, 3> groups, uint64_t bytes) {
+    Dispatch dispatch;
+    dispatch.shader = find_shader(name);
+    VKINFER_ASSERT(dispatch.shader != nullptr);
+    dispatch.specialization = std::move(specialization);
+    dispatch.push = std::move(push);
+    dispatch.bindings = std::move(bindings);
+    dispatch.groups = groups;
+    dispatch.bytes = bytes;
+    return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {}};
+}
+
+} // namespace
+
+Lowered lower(const RmsNorm& op, const Policy& policy) {
+    VKINFER_ASSERT(op.n_cols % 4 == 0);
+    // One subgroup needs no barrier, which is a coroutine switch on a CPU; a GPU hides latency with more.
+    const uint32_t waves = policy.is_cpu ? 1 : std::clamp(op.n_cols / 4 / policy.subgroup_size, 1u, 256 / policy.subgroup_size);
+    const shader::RmsNormSpec spec{.local_size = waves * policy.subgroup_size,
+                                   .subgroup_size = policy.subgroup_size,
+                                   .count_index = static_cast<uint32_t>(op.rows)};
+    const shader::RmsNormPush push{
+        .weight = op.weight, .n_cols = op.n_cols, .x_stride = op.x_stride, .y_stride = op.y_stride, .eps = op.eps};
+    Lowered lowered = one("rms_norm", spec_words(spec), push_bytes(push, shader::kRmsNormPushBytes), {0, 1, 2},
+                          {op.n_rows, 1, 1}, uint64_t{8} * op.n_rows * op.n_cols);
+    lowered.dispatches[0].subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    return lowered;
+}
+
+Lowered lower(const SwiGlu& op, const Policy&) {
+    const shader::SwigluPush push{.n_cols = op.n_cols, .stride = op.stride};
+    return one("swiglu", spec_words(shader::SwigluSpec{}), push_bytes(push, shader::kSwigluPushBytes), {0, 1, 2, 3},
+               {ceil_div(op.n_cols, 64), op.n_tokens, 1}, uint64_t{12} * op.n_tokens * op.n_cols);
+}
+
+Lowered lower(const GatherRows& op, const Policy&) {
+    const shader::GatherRowsPush push{.n_cols = op.n_cols, .x_stride = op.x_stride, .y_stride = op.y_stride};
+    return one("gather_rows", spec_words(shader::GatherRowsSpec{}), push_bytes(push, shader::kGatherRowsPushBytes),
+               {0, 1, 2, 3}, {op.n_outputs, 1, 1}, uint64_t{8} * op.n_outputs * op.n_cols);
+}
+
+Lowered lower(const RopeTable& op, const Policy&) {
+    const shader::RopeTablePush push{.frequencies = op.frequencies, .n_pairs = op.n_pairs, .magnitude = op.magnitude};
+    return one("rope_table", spec_words(shader::RopeTableSpec{}), push_bytes(push, shader::kRopeTablePushBytes), {0, 1, 2},
+               {ceil_div(op.n_pairs, 64), op.n_tokens, 1}, uint64_t{8} * op.n_tokens * op.n_pairs);
+}
+
+uint32_t n_operands(const Op& op) {
+    struct Count {
+        uint32_t operator()(const Embed&) const { return 3; }
+        uint32_t operator()(const RmsNorm&) const { return 3; }
+        uint32_t operator()(const Linear&) const { return 4; }
+        uint32_t operator()(const SwiGlu&) const { return 4; }
+        uint32_t operator()(const GatherRows&) const { return 4; }
+        uint32_t operator()(const RopeTable&) const { return 3; }
+        uint32_t operator()(const RopeStore&) const { return 6; }
+        uint32_t operator()(const Attention&) const { return 6; }
+    };
+    return std::visit(Count{}, op);
+}
+
+} // namespace vkinfer::kernels

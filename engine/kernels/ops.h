@@ -1,0 +1,131 @@
+// Op descriptors: plain structs that say what is computed; the graph's nodes hold one each, lower() turns them into
+// dispatches. Operands are listed per op in the order in which the node gives them. Widths and strides in elements.
+#pragma once
+
+#include "format/tensor_type.h"
+#include "kernels/dispatch.h"
+#include "kernels/policy.h"
+#include "kernels/weight_layout.h"
+
+#include <cstdint>
+#include <variant>
+
+namespace vkinfer::kernels {
+
+/// Which counter of the step bounds the rows of an op.
+enum class RowCount : uint32_t { tokens = 0, outputs = 1 };
+
+/// x[t] = E[token t].  Operands: counts, tokens, y (n_tokens, stride).
+struct Embed {
+    Weight weight;
+    uint32_t n_tokens = 0;
+    uint32_t stride = 0;
+};
+
+/// y = x * w / sqrt(mean(x^2) + eps).  Operands: counts, x, y.
+struct RmsNorm {
+    uint64_t weight = 0; ///< device address of n_cols floats
+    uint32_t n_rows = 0;
+    uint32_t n_cols = 0;
+    uint32_t x_stride = 0;
+    uint32_t y_stride = 0;
+    float eps = 0;
+    RowCount rows = RowCount::tokens;
+};
+
+/// y[t] = W x[t] (+ bias) (+ residual[t]), or silu(gate x) * up x for a stacked weight of gate and up rows.
+/// Operands: counts, x (n_columns, x_stride), residual (n_columns, y_stride; repeat y when unused), y.
+struct Linear {
+    Weight weight;          ///< is_glu: 2 * n_out rows, gate first
+    uint32_t n_out = 0;
+    uint32_t n_columns = 0; ///< most tokens at once
+    uint32_t x_stride = 0;
+    uint32_t y_stride = 0;
+    uint64_t bias = 0;      ///< device address of n_out floats, or 0
+    bool has_residual = false;
+    bool is_glu = false;
+    RowCount columns = RowCount::tokens;
+};
+
+/// y = silu(gate) * up.  Operands: counts, gate, up, y, all (n_tokens, stride).
+struct SwiGlu {
+    uint32_t n_tokens = 0;
+    uint32_t n_cols = 0;
+    uint32_t stride = 0;
+};
+
+/// y[o] = x[outputs[o]].  Operands: counts, outputs, x, y.
+struct GatherRows {
+    uint32_t n_outputs = 0;
+    uint32_t n_cols = 0;
+    uint32_t x_stride = 0;
+    uint32_t y_stride = 0;
+};
+
+/// cos and sin per token and rotary pair.  Operands: counts, tokens, table (n_tokens, n_pairs) of two floats.
+struct RopeTable {
+    uint64_t frequencies = 0; ///< device address of n_pairs (high, low) turns per token
+    uint32_t n_tokens = 0;
+    uint32_t n_pairs = 0;
+    float magnitude = 1;
+};
+
+enum class RopeKind : uint32_t { none = 0, neox = 1, norm = 2 };
+
+/// Geometry of attention heads and of the KV cache of one layer, shared by the two ops that touch it.
+struct AttentionShape {
+    uint32_t n_heads = 0;
+    uint32_t n_kv_heads = 0;
+    uint32_t head_size = 0;
+    format::TensorType type_k = format::TensorType::F16;
+    format::TensorType type_v = format::TensorType::F16;
+    uint32_t page_tokens = 64;
+    uint32_t max_pages = 1;  ///< entries of one sequence in the page table
+    uint64_t k_pool = 0;     ///< device addresses of the layer's pools
+    uint64_t v_pool = 0;
+};
+
+/// Per head: norm, rotation, store.  Operands: counts, tokens, pages, table, qkv (n_tokens, stride), kv.
+struct RopeStore {
+    AttentionShape shape;
+    uint32_t n_tokens = 0;
+    uint32_t stride = 0;
+    uint32_t n_rot = 0;
+    RopeKind kind = RopeKind::neox;
+    uint64_t q_norm = 0;     ///< device address of head_size floats, or 0 for no norm
+    uint64_t k_norm = 0;
+    float eps = 0;
+};
+
+/// Flash attention over the paged cache.  Operands: counts, tiles, pages, q (n_tokens, q_stride), y, kv.
+struct Attention {
+    AttentionShape shape;
+    uint32_t n_tokens = 0;   ///< bucket of tokens of the step
+    uint32_t n_tiles = 0;    ///< most tiles of the step
+    uint32_t rows_per_tile = 1;
+    uint32_t n_splits = 1;
+    uint32_t q_stride = 0;
+    uint32_t y_stride = 0;
+    float scale = 1;
+};
+
+using Op = std::variant<Embed, RmsNorm, Linear, SwiGlu, GatherRows, RopeTable, RopeStore, Attention>;
+
+Lowered lower(const Embed& op, const Policy& policy);
+Lowered lower(const RmsNorm& op, const Policy& policy);
+Lowered lower(const Linear& op, const Policy& policy);
+Lowered lower(const SwiGlu& op, const Policy& policy);
+Lowered lower(const GatherRows& op, const Policy& policy);
+Lowered lower(const RopeTable& op, const Policy& policy);
+Lowered lower(const RopeStore& op, const Policy& policy);
+Lowered lower(const Attention& op, const Policy& policy);
+
+/// Number of operands a node of this op has.
+uint32_t n_operands(const Op& op);
+
+/// Shader side of a KV element type; nothing when no kernel handles it.
+bool is_kv_type(format::TensorType type);
+/// Bytes of one page of K or V: kv heads x page_tokens rows, codes and scales.
+uint64_t kv_page_bytes(format::TensorType type, uint32_t n_kv_heads, uint32_t page_tokens, uint32_t head_size);
+
+} // namespace vkinfer::kernels

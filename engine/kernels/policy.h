@@ -1,0 +1,60 @@
+// Which variant, tile and wave a device gets: decided once from its capabilities and the user's options, in one table.
+#pragma once
+
+#include "gpu/capabilities.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace vkinfer::kernels {
+
+enum class CoopmatMode : uint8_t { automatic, on, off };
+enum class ActivationMode : uint8_t { automatic, f32, f16, q8 };
+
+/// "auto", "on", "off" / "auto", "f32", "f16", "q8"; nothing for anything else.
+std::optional<CoopmatMode> parse_coopmat_mode(std::string_view text);
+std::optional<ActivationMode> parse_activation_mode(std::string_view text);
+
+struct PolicyOptions {
+    CoopmatMode coopmat = CoopmatMode::automatic;
+    ActivationMode act = ActivationMode::automatic;
+};
+
+/// Tiles of the cooperative-matrix GEMM; see shaders/gemm_coopmat.comp.
+struct CoopmatTiles {
+    uint32_t frag_m = 16, frag_n = 16, frag_k = 16;
+    uint32_t subgroup_size = 32;
+    uint32_t tile_m = 64, tile_n = 64;
+    uint32_t wave_m = 32, wave_n = 32;
+    uint32_t local_size() const { return subgroup_size * (tile_m / wave_m) * (tile_n / wave_n); }
+};
+
+struct Policy {
+    uint32_t subgroup_size = 32;    ///< of every kernel with subgroup operations
+    bool require_subgroup_size = false; ///< the device can be told; otherwise it is the only size
+    uint32_t compute_units = 1;
+    bool is_cpu = false;
+
+    bool int8_activations = false;  ///< mat-vec multiplies int8 by packed dot products
+    bool coopmat = false;           ///< GEMM on cooperative matrices from coopmat_min_columns on
+    CoopmatTiles tiles;
+    uint32_t coopmat_min_columns = 33;
+
+    uint32_t matvec_lanes = 32;         ///< lanes of a subgroup
+    uint32_t matvec_splits = 4;         ///< subgroups that share the K of a row
+    uint32_t matvec_max_columns = 8;    ///< columns a lane keeps
+    uint32_t matvec_rows_per_lane = 1;
+
+    uint32_t attention_rows = 8;        ///< most query rows of a tile
+    uint32_t attention_splits_decode = 8;
+
+    /// "coopmat 16x16x16, activations f32 ...": one line for programs to print.
+    std::string describe() const;
+};
+
+/// Throws Error{unsupported} when an option asks for what the device cannot do, naming what is missing.
+Policy choose_policy(const gpu::Capabilities& device, const PolicyOptions& options);
+
+} // namespace vkinfer::kernels

@@ -1,0 +1,46 @@
+// Weights as kernels see them: repacked once at load into tiles of 16 rows x 32 elements, codes and scales apart.
+#pragma once
+
+#include "format/tensor_type.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace vkinfer::kernels {
+
+inline constexpr uint32_t kStripRows = 16;
+inline constexpr uint32_t kBlockElements = 32;
+
+/// A type that kernels decode natively. The row of a type here, its GLSL include and the manifest's list share one name.
+struct WeightLayout {
+    format::TensorType type;
+    const char* shader_name;    ///< "q4_0": the include under shaders/include/weight and the variant's name
+    uint32_t code_granules;     ///< 16-byte granules of one row's block of 32
+    uint32_t scale_bytes;       ///< bytes of scales of one row's block of 32
+    bool has_int8;              ///< decodes to int8 codes for packed dot products
+};
+
+/// The layout of a type, or null when no kernel decodes it.
+const WeightLayout* find_weight_layout(format::TensorType type);
+/// "F32, F16, ...": for messages.
+std::string supported_weight_types();
+
+/// A repacked matrix in device memory. (n_rows, n_cols) with n_cols the length of a row, y = W x.
+struct Weight {
+    format::TensorType type = format::TensorType::F32;
+    uint32_t n_rows = 0;
+    uint32_t n_cols = 0;
+    uint64_t codes = 0;  ///< device address
+    uint64_t scales = 0; ///< device address; equals the end of codes when the type has no scales
+
+    uint32_t n_blocks() const { return n_cols / kBlockElements; }
+    uint32_t n_strips() const { return (n_rows + kStripRows - 1) / kStripRows; }
+    explicit operator bool() const { return codes != 0; }
+};
+
+/// Bytes of the two planes of a repacked matrix; rows are padded to a whole strip.
+uint64_t weight_code_bytes(const WeightLayout& layout, uint64_t n_rows, uint64_t n_cols);
+uint64_t weight_scale_bytes(const WeightLayout& layout, uint64_t n_rows, uint64_t n_cols);
+
+} // namespace vkinfer::kernels
