@@ -98,8 +98,9 @@ void main() {
                 if (row >= push.n_rows || column >= n_columns) continue;
                 float value = c_stage[stage + e];
                 if (has_bias != 0) value += AddrF32(push.bias).v[row];
-                if (has_residual != 0) value += residual[column * push.y_stride + row];
-                y[column * push.y_stride + row] = value;
+                const uint to = column * push.y_stride + push.y_offset + row;
+                if (has_residual != 0) value += residual[to];
+                y[to] = value;
             }
             barrier();
         }

@@ -108,7 +108,7 @@ void main() {
                 const float up = acc[((n_weights - 1) * rows_per_lane + r) * n_columns + n];
                 value = value / (1.0 + exp(-value)) * up;
             }
-            const uint to = (first_column + n) * push.y_stride + row;
+            const uint to = (first_column + n) * push.y_stride + push.y_offset + row;
             if (has_residual != 0) value += residual[to];
             y[to] = value;
         }

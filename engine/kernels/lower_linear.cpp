@@ -81,7 +81,8 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
                                                   .n_rows = op.n_out,
                                                   .n_blocks = op.weight.n_blocks(),
                                                   .x_stride = int8 ? op.weight.n_blocks() : op.x_stride,
-                                                  .y_stride = op.y_stride},
+                                                  .y_stride = op.y_stride,
+.y_offset = op.y_offset},
                                shader::kMatvecPushBytes);
     dispatch.bindings = {kCounts, int8 ? kActCodes : kX, int8 ? kActScales : kX, kResidual, kY};
     dispatch.groups = {ceil_div(op.n_out, spec.lanes * spec.rows_per_lane), ceil_div(op.n_columns, spec.n_columns), 1};
@@ -120,7 +121,8 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
                                                        .n_rows = op.n_out,
                                                        .n_blocks = op.weight.n_blocks(),
                                                        .x_stride = op.x_stride,
-                                                       .y_stride = op.y_stride},
+                                                       .y_stride = op.y_stride,
+.y_offset = op.y_offset},
                                shader::kGemmCoopmatPushBytes);
     dispatch.bindings = {kCounts, kX, kResidual, kY};
     dispatch.groups = {ceil_div(op.n_out, tiles.tile_m), ceil_div(op.n_columns, tiles.tile_n), 1};

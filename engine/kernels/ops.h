@@ -41,6 +41,7 @@ struct Linear {
     uint32_t n_columns = 0; ///< most tokens at once
     uint32_t x_stride = 0;
     uint32_t y_stride = 0;
+    uint32_t y_offset = 0;  ///< first element of each row of y that is written
     uint64_t bias = 0;      ///< device address of n_out floats, or 0
     bool has_residual = false;
     bool is_glu = false;

@@ -1,0 +1,61 @@
+// Hyper-parameters of a decoder, read from GGUF metadata with every bound checked before it becomes a size.
+#pragma once
+
+#include "kernels/ops.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vkinfer::format {
+class GgufFile;
+}
+
+namespace vkinfer::models {
+
+/// Rotary embedding: frequencies are computed once at load, kernels only multiply by the position.
+struct RopeConfig {
+    kernels::RopeKind kind = kernels::RopeKind::norm;
+    uint32_t n_rot = 0;
+    double base = 10000;
+    enum class Scaling : uint8_t { none, linear, yarn } scaling = Scaling::none;
+    double factor = 1;               ///< s
+    double original_context = 0;     ///< L0
+    double attn_factor = 1;
+    double ext_factor = -1;          ///< -1: 1 for yarn, else 0
+    double beta_fast = 32;
+    double beta_slow = 1;
+    double log_multiplier = 0;       ///< yarn_log_multiplier; 0 = absent
+};
+
+struct ModelConfig {
+    std::string architecture;
+    uint32_t n_layers = 0;
+    uint32_t n_embd = 0;
+    uint32_t n_ff = 0;
+    uint32_t n_heads = 0;
+    uint32_t n_kv_heads = 0;
+    uint32_t head_size = 0;
+    uint32_t n_vocab = 0;
+    uint32_t n_ctx_train = 0;
+    float norm_eps = 0;
+    float attention_scale = 0;       ///< already 1 / sqrt(head_size) where the file says nothing
+    RopeConfig rope;
+
+    uint32_t q_width() const { return n_heads * head_size; }
+    uint32_t kv_width() const { return n_kv_heads * head_size; }
+    uint32_t qkv_width() const { return q_width() + 2 * kv_width(); }
+};
+
+/// Reads the keys that all families share. Throws Error that names key and value.
+ModelConfig read_config(const format::GgufFile& file);
+
+/// Per rotary pair the turns per token as (high, low) floats, and the factor on cos and sin.
+/// `frequency_factors`: rope_freqs.weight, or empty. Formulas: YaRN (Peng et al. 2023) as llama.cpp's files use it.
+struct RopeFrequencies {
+    std::vector<float> pairs; ///< 2 * n_rot / 2 floats
+    float magnitude = 1;
+};
+RopeFrequencies rope_frequencies(const RopeConfig& rope, const std::vector<float>& frequency_factors);
+
+} // namespace vkinfer::models

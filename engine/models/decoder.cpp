@@ -1,0 +1,285 @@
+#include "models/decoder.h"
+
+#include "format/gguf_file.h"
+
+#include <format>
+
+namespace vkinfer::models {
+
+namespace {
+
+std::string blk(uint32_t layer, std::string_view name) { return std::format("blk.{}.{}", layer, name); }
+
+/// Matrices that may be stacked into one: same type in the file and whole strips of rows each.
+bool can_stack(const format::GgufFile& file, const std::vector<TensorNeed::Source>& sources) {
+    const format::TensorInfo* first = file.find_tensor(sources[0].name);
+    for (const auto& source : sources) {
+        const format::TensorInfo* tensor = file.find_tensor(source.name);
+        if (first == nullptr || tensor == nullptr || tensor->type != first->type) return false;
+        if (source.n_rows % kernels::kStripRows != 0) return false;
+    }
+    return true;
+}
+
+/// One stacked matrix under `key`, or one matrix per source under the source's own name.
+void need_matrices(std::vector<TensorNeed>& needs, const format::GgufFile& file, const std::string& key,
+                   std::vector<TensorNeed::Source> sources, uint32_t n_cols) {
+    if (can_stack(file, sources)) {
+        needs.push_back({key, TensorNeed::Kind::matrix, std::move(sources), n_cols});
+        return;
+    }
+    for (const auto& source : sources) needs.push_back({source.name, TensorNeed::Kind::matrix, {source}, n_cols});
+}
+
+/// A vector of one source when the file has it.
+void need_optional_vector(std::vector<TensorNeed>& needs, const format::GgufFile& file, const std::string& name, uint32_t n) {
+    if (file.find_tensor(name) != nullptr) needs.push_back({name, TensorNeed::Kind::vector, {{name, n}}, 0});
+}
+
+} // namespace
+
+std::vector<TensorNeed> decoder_tensors(const ModelConfig& c, const format::GgufFile& file) {
+    using Kind = TensorNeed::Kind;
+    std::vector<TensorNeed> needs;
+    needs.push_back({"token_embd.weight", Kind::matrix, {{"token_embd.weight", c.n_vocab}}, c.n_embd});
+    needs.push_back({"output_norm.weight", Kind::vector, {{"output_norm.weight", c.n_embd}}, 0});
+    if (file.find_tensor("output.weight") != nullptr) { // else the head is tied to the embedding
+        needs.push_back({"output.weight", Kind::matrix, {{"output.weight", c.n_vocab}}, c.n_embd});
+    }
+    need_optional_vector(needs, file, "output.bias", c.n_vocab);
+    if (file.find_tensor("rope_freqs.weight") != nullptr) {
+        needs.push_back({"rope_freqs.weight", Kind::host_vector, {{"rope_freqs.weight", c.rope.n_rot / 2}}, 0});
+    }
+    for (uint32_t il = 0; il < c.n_layers; ++il) {
+        needs.push_back({blk(il, "attn_norm.weight"), Kind::vector, {{blk(il, "attn_norm.weight"), c.n_embd}}, 0});
+        needs.push_back({blk(il, "ffn_norm.weight"), Kind::vector, {{blk(il, "ffn_norm.weight"), c.n_embd}}, 0});
+        need_optional_vector(needs, file, blk(il, "attn_q_norm.weight"), c.head_size);
+        need_optional_vector(needs, file, blk(il, "attn_k_norm.weight"), c.head_size);
+
+        if (file.find_tensor(blk(il, "attn_qkv.weight")) != nullptr) { // fused in the file
+            needs.push_back({blk(il, "qkv"), Kind::matrix, {{blk(il, "attn_qkv.weight"), c.qkv_width()}}, c.n_embd});
+            need_optional_vector(needs, file, blk(il, "attn_qkv.bias"), c.qkv_width());
+        } else {
+            need_matrices(needs, file, blk(il, "qkv"),
+                          {{blk(il, "attn_q.weight"), c.q_width()},
+                           {blk(il, "attn_k.weight"), c.kv_width()},
+                           {blk(il, "attn_v.weight"), c.kv_width()}},
+                          c.n_embd);
+            TensorNeed bias{blk(il, "attn_qkv.bias"), Kind::vector, {}, 0};
+            bool has_bias = false;
+            for (const auto& [name, width] : {std::pair{"attn_q.bias", c.q_width()}, std::pair{"attn_k.bias", c.kv_width()},
+                                              std::pair{"attn_v.bias", c.kv_width()}}) {
+                const bool here = file.find_tensor(blk(il, name)) != nullptr;
+                has_bias = has_bias || here;
+                bias.sources.push_back({here ? blk(il, name) : "", width});
+            }
+            if (has_bias) needs.push_back(std::move(bias));
+        }
+        needs.push_back({blk(il, "attn_output.weight"), Kind::matrix, {{blk(il, "attn_output.weight"), c.n_embd}}, c.q_width()});
+        need_optional_vector(needs, file, blk(il, "attn_output.bias"), c.n_embd);
+        need_matrices(needs, file, blk(il, "gate_up"),
+                      {{blk(il, "ffn_gate.weight"), c.n_ff}, {blk(il, "ffn_up.weight"), c.n_ff}}, c.n_embd);
+        needs.push_back({blk(il, "ffn_down.weight"), Kind::matrix, {{blk(il, "ffn_down.weight"), c.n_embd}}, c.n_ff});
+        for (const auto& [name, width] : {std::pair{"ffn_gate.bias", c.n_ff}, std::pair{"ffn_up.bias", c.n_ff},
+                                          std::pair{"ffn_down.bias", c.n_embd}}) {
+            need_optional_vector(needs, file, blk(il, name), width);
+        }
+    }
+    return needs;
+}
+
+namespace {
+
+/// Builds the graph of a step, top to bottom in the order of the model. All activations are f32, one row a token.
+class DecoderBuilder {
+public:
+    explicit DecoderBuilder(const BuildInput& input)
+        : c_(input.config), w_(input.weights), kv_(input.kv), shape_(input.shape) {}
+
+    graph::Graph build() {
+        counts_ = g_.external(std::string(kExternalCounts), 64);
+        tokens_ = g_.external(std::string(kExternalTokens), uint64_t{16} * shape_.n_tokens);
+        tiles_ = g_.external(std::string(kExternalTiles), uint64_t{32} * shape_.n_tiles);
+        pages_ = g_.external(std::string(kExternalPages), uint64_t{4} * kv_.max_pages);
+
+        graph::TensorId x = activation("embd", c_.n_embd);
+        g_.add("embed", kernels::Embed{w_.matrix("token_embd.weight"), shape_.n_tokens, c_.n_embd}, {counts_, tokens_, x});
+        rope_table_ = g_.activation("rope", uint64_t{8} * shape_.n_tokens * (c_.rope.n_rot / 2));
+        g_.add("rope_table",
+               kernels::RopeTable{w_.rope_frequencies, shape_.n_tokens, c_.rope.n_rot / 2, w_.rope_magnitude},
+               {counts_, tokens_, rope_table_});
+        for (uint32_t il = 0; il < c_.n_layers; ++il) {
+            x = attention_block(il, x);
+            x = feed_forward_block(il, x);
+        }
+        if (shape_.n_outputs > 0) head(x);
+        return std::move(g_);
+    }
+
+private:
+    graph::TensorId activation(const std::string& name, uint32_t width) {
+        return g_.activation(name, uint64_t{4} * shape_.n_tokens * width);
+    }
+
+    graph::TensorId norm(const std::string& key, graph::TensorId x) {
+        const graph::TensorId y = activation(key, c_.n_embd);
+        g_.add(key,
+               kernels::RmsNorm{.weight = w_.vector(key),
+                                .n_rows = shape_.n_tokens,
+                                .n_cols = c_.n_embd,
+                                .x_stride = c_.n_embd,
+                                .y_stride = c_.n_embd,
+                                .eps = c_.norm_eps},
+               {counts_, x, y});
+        return y;
+    }
+
+    /// y = W x (+ bias), y of its own width.
+    kernels::Linear linear(const kernels::Weight& weight, uint32_t n_out, uint32_t y_stride) const {
+        return {.weight = weight,
+                .n_out = n_out,
+                .n_columns = shape_.n_tokens,
+                .x_stride = weight.n_cols,
+                .y_stride = y_stride};
+    }
+
+    /// x + W n (+ bias)
+    graph::TensorId add_linear(const std::string& key, const std::string& bias, graph::TensorId n, graph::TensorId x) {
+        const kernels::Weight weight = w_.matrix(key);
+        kernels::Linear op = linear(weight, c_.n_embd, c_.n_embd);
+        op.bias = w_.vector(bias);
+        op.has_residual = true;
+        const graph::TensorId y = activation(key, c_.n_embd);
+        g_.add(key, op, {counts_, n, x, y}, std::pair{2u, 3u});
+        return y;
+    }
+
+    graph::TensorId attention_block(uint32_t il, graph::TensorId x) {
+        const graph::TensorId n = norm(blk(il, "attn_norm.weight"), x);
+
+        const uint32_t width = c_.qkv_width();
+        const graph::TensorId qkv = activation(blk(il, "qkv"), width);
+        const uint64_t bias = w_.vector(blk(il, "attn_qkv.bias"));
+        if (const kernels::Weight stacked = w_.matrix(blk(il, "qkv"))) {
+            kernels::Linear op = linear(stacked, width, width);
+            op.bias = bias;
+            g_.add(blk(il, "attn_qkv"), op, {counts_, n, qkv, qkv});
+        } else {
+            uint32_t offset = 0;
+            for (const char* name : {"attn_q.weight", "attn_k.weight", "attn_v.weight"}) {
+                const kernels::Weight weight = w_.matrix(blk(il, name));
+                kernels::Linear op = linear(weight, weight.n_rows, width);
+                op.y_offset = offset;
+                op.bias = bias == 0 ? 0 : bias + uint64_t{4} * offset;
+                g_.add(blk(il, name), op, {counts_, n, qkv, qkv});
+                offset += weight.n_rows;
+            }
+        }
+
+        const kernels::AttentionShape shape{.n_heads = c_.n_heads,
+                                            .n_kv_heads = c_.n_kv_heads,
+                                            .head_size = c_.head_size,
+                                            .type_k = kv_.type_k,
+                                            .type_v = kv_.type_v,
+                                            .page_tokens = kv_.page_tokens,
+                                            .max_pages = kv_.max_pages,
+                                            .k_pool = kv_.layers[il].k_pool,
+                                            .v_pool = kv_.layers[il].v_pool};
+        const graph::TensorId kv = g_.external(kv_external(il), kv_.layer_bytes);
+        g_.add(blk(il, "rope_store"),
+               kernels::RopeStore{.shape = shape,
+                                  .n_tokens = shape_.n_tokens,
+                                  .stride = width,
+                                  .n_rot = c_.rope.n_rot,
+                                  .kind = c_.rope.kind,
+                                  .q_norm = w_.vector(blk(il, "attn_q_norm.weight")),
+                                  .k_norm = w_.vector(blk(il, "attn_k_norm.weight")),
+                                  .eps = c_.norm_eps},
+               {counts_, tokens_, pages_, rope_table_, qkv, kv});
+        const graph::TensorId attended = activation(blk(il, "attention"), c_.q_width());
+        g_.add(blk(il, "attention"),
+               kernels::Attention{.shape = shape,
+                                  .n_tokens = shape_.n_tokens,
+                                  .n_tiles = shape_.n_tiles,
+                                  .rows_per_tile = shape_.rows_per_tile,
+                                  .n_splits = shape_.n_splits,
+                                  .q_stride = width,
+                                  .y_stride = c_.q_width(),
+                                  .scale = c_.attention_scale},
+               {counts_, tiles_, pages_, qkv, attended, kv});
+        return add_linear(blk(il, "attn_output.weight"), blk(il, "attn_output.bias"), attended, x);
+    }
+
+    graph::TensorId feed_forward_block(uint32_t il, graph::TensorId x) {
+        const graph::TensorId n = norm(blk(il, "ffn_norm.weight"), x);
+        const graph::TensorId hidden = activation(blk(il, "ffn_hidden"), c_.n_ff);
+        const uint64_t gate_bias = w_.vector(blk(il, "ffn_gate.bias"));
+        const uint64_t up_bias = w_.vector(blk(il, "ffn_up.bias"));
+        const kernels::Weight stacked = w_.matrix(blk(il, "gate_up"));
+        if (stacked && gate_bias == 0 && up_bias == 0) {
+            kernels::Linear op = linear(stacked, c_.n_ff, c_.n_ff);
+            op.is_glu = true;
+            g_.add(blk(il, "ffn_gate_up"), op, {counts_, n, hidden, hidden});
+        } else {
+            const graph::TensorId gate = activation(blk(il, "ffn_gate"), c_.n_ff);
+            const graph::TensorId up = activation(blk(il, "ffn_up"), c_.n_ff);
+            kernels::Linear gate_op = linear(half(stacked, blk(il, "ffn_gate.weight"), 0), c_.n_ff, c_.n_ff);
+            gate_op.bias = gate_bias;
+            g_.add(blk(il, "ffn_gate"), gate_op, {counts_, n, gate, gate});
+            kernels::Linear up_op = linear(half(stacked, blk(il, "ffn_up.weight"), 1), c_.n_ff, c_.n_ff);
+            up_op.bias = up_bias;
+            g_.add(blk(il, "ffn_up"), up_op, {counts_, n, up, up});
+            g_.add(blk(il, "swiglu"), kernels::SwiGlu{shape_.n_tokens, c_.n_ff, c_.n_ff}, {counts_, gate, up, hidden});
+        }
+        return add_linear(blk(il, "ffn_down.weight"), blk(il, "ffn_down.bias"), hidden, x);
+    }
+
+    /// Gate (0) or up (1) of a stacked weight, or the matrix of that name.
+    kernels::Weight half(const kernels::Weight& stacked, const std::string& name, uint32_t which) const {
+        if (!stacked) return w_.matrix(name);
+        const kernels::WeightLayout& layout = *kernels::find_weight_layout(stacked.type);
+        kernels::Weight weight = stacked;
+        weight.n_rows = c_.n_ff;
+        weight.codes += which * kernels::weight_code_bytes(layout, c_.n_ff, stacked.n_cols);
+        weight.scales += which * kernels::weight_scale_bytes(layout, c_.n_ff, stacked.n_cols);
+        return weight;
+    }
+
+    void head(graph::TensorId x) {
+        const uint32_t n = shape_.n_outputs;
+        const graph::TensorId outputs = g_.external(std::string(kExternalOutputs), uint64_t{4} * n);
+        const graph::TensorId rows = g_.activation("output_rows", uint64_t{4} * n * c_.n_embd);
+        g_.add("gather_outputs", kernels::GatherRows{n, c_.n_embd, c_.n_embd, c_.n_embd}, {counts_, outputs, x, rows});
+        const graph::TensorId normed = g_.activation("output_norm", uint64_t{4} * n * c_.n_embd);
+        g_.add("output_norm",
+               kernels::RmsNorm{.weight = w_.vector("output_norm.weight"),
+                                .n_rows = n,
+                                .n_cols = c_.n_embd,
+                                .x_stride = c_.n_embd,
+                                .y_stride = c_.n_embd,
+                                .eps = c_.norm_eps,
+                                .rows = kernels::RowCount::outputs},
+               {counts_, rows, normed});
+        const graph::TensorId logits = g_.external(std::string(kExternalLogits), uint64_t{4} * n * c_.n_vocab);
+        kernels::Weight weight = w_.matrix("output.weight");
+        if (!weight) weight = w_.matrix("token_embd.weight");
+        kernels::Linear op = linear(weight, c_.n_vocab, c_.n_vocab);
+        op.n_columns = n;
+        op.columns = kernels::RowCount::outputs;
+        op.bias = w_.vector("output.bias");
+        g_.add("output", op, {counts_, normed, logits, logits});
+    }
+
+    const ModelConfig& c_;
+    const LoadedModel& w_;
+    const KvConfig& kv_;
+    const StepShape shape_;
+    graph::Graph g_;
+    graph::TensorId counts_ = 0, tokens_ = 0, tiles_ = 0, pages_ = 0, rope_table_ = 0;
+};
+
+} // namespace
+
+graph::Graph build_decoder(const BuildInput& input) { return DecoderBuilder(input).build(); }
+
+} // namespace vkinfer::models

@@ -1,0 +1,20 @@
+// The architecture rows, each defined in the file of its family.
+#pragma once
+
+#include "models/architecture.h"
+#include "models/decoder.h"
+
+namespace vkinfer::models {
+
+// llama.cpp
+ModelConfig read_llama(const format::GgufFile& file);
+// qwen2.cpp
+ModelConfig read_qwen2(const format::GgufFile& file);
+// qwen3.cpp
+ModelConfig read_qwen3(const format::GgufFile& file);
+
+inline constexpr Architecture kLlama{"llama", read_llama, decoder_tensors, build_decoder};
+inline constexpr Architecture kQwen2{"qwen2", read_qwen2, decoder_tensors, build_decoder};
+inline constexpr Architecture kQwen3{"qwen3", read_qwen3, decoder_tensors, build_decoder};
+
+} // namespace vkinfer::models
