@@ -25,7 +25,7 @@ uint32_t value_granule(uint32_t head_size, uint32_t lanes) {
 } // namespace
 
 bool is_kv_type(TensorType type) {
-    return type == TensorType::F32 || type == TensorType::F16 || type == TensorType::Q8_0 || type == TensorType::Q4_0;
+    return type == TensorType::f32 || type == TensorType::f16 || type == TensorType::q8_0 || type == TensorType::q4_0;
 }
 
 uint64_t kv_page_bytes(TensorType type, uint32_t n_kv_heads, uint32_t page_tokens, uint32_t head_size) {

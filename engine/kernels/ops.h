@@ -78,8 +78,8 @@ struct AttentionShape {
     uint32_t n_heads = 0;
     uint32_t n_kv_heads = 0;
     uint32_t head_size = 0;
-    format::TensorType type_k = format::TensorType::F16;
-    format::TensorType type_v = format::TensorType::F16;
+    format::TensorType type_k = format::TensorType::f16;
+    format::TensorType type_v = format::TensorType::f16;
     uint32_t page_tokens = 64;
     uint32_t max_pages = 1;  ///< entries of one sequence in the page table
     uint64_t k_pool = 0;     ///< device addresses of the layer's pools

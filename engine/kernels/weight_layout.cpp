@@ -10,9 +10,9 @@ using format::TensorType;
 
 // One row per type with a GLSL include in shaders/include/weight; the manifest lists the same names.
 constexpr std::array kLayouts = {
-    WeightLayout{TensorType::F32, "f32", 8, 0, false},  WeightLayout{TensorType::F16, "f16", 4, 0, false},
-    WeightLayout{TensorType::BF16, "bf16", 4, 0, false}, WeightLayout{TensorType::Q8_0, "q8_0", 2, 2, true},
-    WeightLayout{TensorType::Q4_0, "q4_0", 1, 2, true},
+    WeightLayout{TensorType::f32, "f32", 8, 0, false},  WeightLayout{TensorType::f16, "f16", 4, 0, false},
+    WeightLayout{TensorType::bf16, "bf16", 4, 0, false}, WeightLayout{TensorType::q8_0, "q8_0", 2, 2, true},
+    WeightLayout{TensorType::q4_0, "q4_0", 1, 2, true},
 };
 
 uint64_t n_tiles(uint64_t n_rows, uint64_t n_cols) {

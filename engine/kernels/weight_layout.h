@@ -28,7 +28,7 @@ std::string supported_weight_types();
 
 /// A repacked matrix in device memory. (n_rows, n_cols) with n_cols the length of a row, y = W x.
 struct Weight {
-    format::TensorType type = format::TensorType::F32;
+    format::TensorType type = format::TensorType::f32;
     uint32_t n_rows = 0;
     uint32_t n_cols = 0;
     uint64_t codes = 0;  ///< device address

@@ -49,8 +49,8 @@ struct LoadedModel {
 
 /// The KV cache as the graph sees it.
 struct KvConfig {
-    format::TensorType type_k = format::TensorType::F16;
-    format::TensorType type_v = format::TensorType::F16;
+    format::TensorType type_k = format::TensorType::f16;
+    format::TensorType type_v = format::TensorType::f16;
     uint32_t page_tokens = 64;
     uint32_t max_pages = 1;           ///< of one sequence
     struct Layer {

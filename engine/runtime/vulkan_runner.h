@@ -1,14 +1,23 @@
-// The ModelRunner on Vulkan: how programs and the engine ask for one.
+// The ModelRunner on a Vulkan device: weights, KV cache, and one recorded plan per shape of step.
 #pragma once
 
 #include "base/log.h"
 #include "format/tensor_type.h"
 #include "runtime/model_runner.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+
+namespace vkinfer::gpu {
+class Device;
+}
+namespace vkinfer::kernels {
+class PipelineStore;
+}
 
 namespace vkinfer::runtime {
 
@@ -24,11 +33,26 @@ struct RunnerOptions {
     std::string coopmat = "auto"; ///< auto, on, off
     std::string act = "auto";     ///< activations in matmuls: auto, f32, f16, q8
     bool validation = false;      ///< under the Vulkan validation layer
+    bool pipeline_cache = true;   ///< keep compiled pipelines under XDG_CACHE_HOME/vkinfer
+    bool capture_statistics = false; ///< pipelines keep statistics and machine code (`vkinfer shaders`)
     Log log;
     std::function<void(float)> progress; ///< 0 .. 1 while loading
 };
 
-/// Loads the weights onto a device and compiles what evaluates them; throws Error.
-std::unique_ptr<ModelRunner> create_vulkan_runner(const RunnerOptions& options);
+/// What tools may ask beyond evaluating.
+class VulkanRunner : public ModelRunner {
+public:
+    /// Compiles the plan of every shape of step, so that no request waits for pipelines.
+    virtual void warm_up() = 0;
+    virtual kernels::PipelineStore& pipelines() = 0;
+    virtual gpu::Device& device() = 0;
+    /// Dispatches and barriers of a step of n_tokens of as many sequences as there are.
+    virtual std::pair<uint32_t, uint32_t> plan_size(int32_t n_tokens) = 0;
+    /// Messages of the validation layer so far; 0 without it.
+    virtual uint32_t validation_messages() const = 0;
+};
+
+/// Loads the weights onto a device; throws Error.
+std::unique_ptr<VulkanRunner> create_vulkan_runner(const RunnerOptions& options);
 
 } // namespace vkinfer::runtime
