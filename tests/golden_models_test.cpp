@@ -1,0 +1,209 @@
+// The engine's logits against reference logits of tiny models (golden/models): every split of the prompt into batches,
+// cooperative matrices on and off, KV types, interleaved sequences. Limits are those of the reference data's README.
+#include "base/error.h"
+#include "base/file.h"
+#include "runtime/vulkan_runner.h"
+#include "support/support.h"
+
+#include <boost/json.hpp>
+#include <cmath>
+#include <cstring>
+#include <doctest/doctest.h>
+#include <fstream>
+#include <string>
+#include <vector>
+
+using namespace vkinfer;
+namespace json = boost::json;
+
+namespace {
+
+std::vector<float> read_f32(const std::filesystem::path& path) {
+    const std::string bytes = read_text_file(path);
+    std::vector<float> values(bytes.size() / 4);
+    std::memcpy(values.data(), bytes.data(), values.size() * 4);
+    return values;
+}
+
+struct List {
+    std::vector<int32_t> tokens;
+    std::vector<int64_t> positions;  ///< rows of `truth`
+    std::vector<int32_t> argmax;     ///< of all positions
+    std::vector<double> margin;
+    std::vector<float> truth;
+};
+
+struct Golden {
+    std::filesystem::path dir;
+    int32_t n_vocab = 0;
+    json::value meta;
+
+    explicit Golden(const std::filesystem::path& path) : dir(path), meta(json::parse(read_text_file(path / "meta.json"))) {
+        n_vocab = meta.at("vocab").to_number<int32_t>();
+    }
+
+    List list(int n) const {
+        List result;
+        const json::value& info = meta.at("lists").at(std::to_string(n));
+        for (const auto& v : json::parse(read_text_file(dir / ("tokens_" + std::to_string(n) + ".json"))).as_array())
+            result.tokens.push_back(v.to_number<int32_t>());
+        for (const auto& v : info.at("positions").as_array()) result.positions.push_back(v.to_number<int64_t>());
+        for (const auto& v : info.at("argmax").as_array()) result.argmax.push_back(v.to_number<int32_t>());
+        for (const auto& v : info.at("margin").as_array()) result.margin.push_back(v.to_number<double>());
+        result.truth = read_f32(dir / ("logits_" + std::to_string(n) + ".f32"));
+        return result;
+    }
+};
+
+struct Score {
+    double nmse = 0;       ///< over all stored rows
+    double worst_row = 0;  ///< largest NMSE of one row
+    bool is_finite = true;
+    int wrong_argmax = 0;  ///< at positions whose margin is above the given one
+};
+
+Score compare(const List& list, const std::vector<float>& logits, int32_t n_vocab, double sure_margin) {
+    Score score;
+    double error = 0, power = 0;
+    for (size_t row = 0; row < list.positions.size(); ++row) {
+        double row_error = 0, row_power = 0;
+        for (int32_t i = 0; i < n_vocab; ++i) {
+            const double x = logits[static_cast<size_t>(list.positions[row]) * n_vocab + i];
+            const double t = list.truth[row * n_vocab + i];
+            row_error += (x - t) * (x - t);
+            row_power += t * t;
+        }
+        error += row_error;
+        power += row_power;
+        score.worst_row = std::max(score.worst_row, row_error / row_power);
+    }
+    score.nmse = error / power;
+    for (const float x : logits) score.is_finite = score.is_finite && std::isfinite(x);
+    for (size_t p = 0; p < list.tokens.size(); ++p) {
+        if (list.margin[p] <= sure_margin) continue;
+        const float* row = logits.data() + p * n_vocab;
+        if (std::max_element(row, row + n_vocab) - row != list.argmax[p]) ++score.wrong_argmax;
+    }
+    return score;
+}
+
+/// Logits of all positions of several sequences that run interleaved, `batch` tokens of each in turn in shared steps.
+std::vector<std::vector<float>> run(runtime::ModelRunner& runner, const std::vector<std::vector<int32_t>>& sequences, int batch) {
+    const auto n_vocab = static_cast<size_t>(runner.limits().n_vocab);
+    std::vector<std::vector<float>> logits(sequences.size());
+    std::vector<size_t> done(sequences.size(), 0);
+    for (size_t s = 0; s < sequences.size(); ++s) {
+        runner.truncate(static_cast<int32_t>(s), 0);
+        REQUIRE(runner.reserve(static_cast<int32_t>(s), static_cast<int32_t>(sequences[s].size())));
+        logits[s].reserve(sequences[s].size() * n_vocab);
+    }
+    for (bool more = true; more;) {
+        more = false;
+        std::vector<runtime::StepToken> step;
+        for (size_t s = 0; s < sequences.size(); ++s) {
+            for (int i = 0; i < batch && done[s] < sequences[s].size(); ++i, ++done[s]) {
+                if (static_cast<int32_t>(step.size()) == runner.limits().max_batch) break;
+                step.push_back({sequences[s][done[s]], static_cast<int32_t>(done[s]), static_cast<int32_t>(s), true});
+            }
+            more = more || done[s] < sequences[s].size();
+        }
+        const auto rows = runner.evaluate(step);
+        if (!rows) FAIL(rows.error().full_text());
+        for (size_t i = 0; i < step.size(); ++i) {
+            const auto row = rows->subspan(i * n_vocab, n_vocab);
+            auto& to = logits[static_cast<size_t>(step[i].sequence)];
+            to.insert(to.end(), row.begin(), row.end());
+        }
+    }
+    return logits;
+}
+
+struct Setup {
+    const char* coopmat = "off";
+    const char* act = "auto";
+    format::TensorType type_k = format::TensorType::f16;
+    format::TensorType type_v = format::TensorType::f16;
+};
+
+std::unique_ptr<runtime::ModelRunner> open(const Golden& golden, const Setup& setup, int32_t n_ubatch = 512) {
+    runtime::RunnerOptions options;
+    options.model = golden.dir / "model.gguf";
+    options.n_ctx = 256;
+    options.n_ubatch = n_ubatch;
+    options.max_sequences = 2;
+    options.max_logits = n_ubatch;
+    options.type_k = setup.type_k;
+    options.type_v = setup.type_v;
+    options.coopmat = setup.coopmat;
+    options.act = setup.act;
+    return runtime::create_vulkan_runner(options);
+}
+
+void check(const char* what, const Score& score, double limit) {
+    INFO(what, ": NMSE ", score.nmse, ", worst row ", score.worst_row, ", wrong argmax ", score.wrong_argmax);
+    CHECK(score.is_finite);
+    CHECK(score.nmse < limit);
+    CHECK(score.worst_row < 10 * limit);
+    CHECK(score.wrong_argmax == 0);
+}
+
+void check_model(const std::filesystem::path& root, const char* name, const Setup& setup, double limit, double sure_margin = 0.1) {
+    CAPTURE(name);
+    CAPTURE(setup.coopmat);
+    CAPTURE(setup.act);
+    const Golden golden(root / "models" / name);
+    const auto runner = open(golden, setup);
+    for (const int n : {8, 40, 200}) {
+        const List list = golden.list(n);
+        for (const int batch : {1, 7, 512}) {
+            if (n == 200 && batch == 1 && std::string_view(setup.coopmat) == "on") continue; // one column never uses them
+            const auto logits = run(*runner, {list.tokens}, batch);
+            check((std::to_string(n) + " tokens, batch " + std::to_string(batch)).c_str(),
+                  compare(list, logits[0], golden.n_vocab, sure_margin), limit);
+        }
+    }
+    const List a = golden.list(200), b = golden.list(40);
+    const auto both = run(*runner, {a.tokens, b.tokens}, 7);
+    check("interleaved, first", compare(a, both[0], golden.n_vocab, sure_margin), limit);
+    check("interleaved, second", compare(b, both[1], golden.n_vocab, sure_margin), limit);
+}
+
+constexpr double kF32Limit = 2e-5;
+constexpr double kF16Limit = 1e-4;
+
+} // namespace
+
+TEST_CASE("float models match the reference with f32 activations") {
+    VKINFER_REQUIRE_GOLDEN(root);
+    for (const char* name : {"llama", "llama-ropefreqs", "llama-yarn", "llama-linear", "llama-bf16", "qwen2", "qwen3"})
+        check_model(root, name, {.coopmat = "off", .act = "f32"}, kF32Limit);
+}
+
+TEST_CASE("float models match the reference on cooperative matrices") {
+    VKINFER_REQUIRE_GOLDEN(root);
+    for (const char* name : {"llama", "llama-ropefreqs", "llama-bf16", "qwen2", "qwen3"})
+        check_model(root, name, {.coopmat = "on"}, kF16Limit);
+}
+
+TEST_CASE("quantised models match the float reference") {
+    VKINFER_REQUIRE_GOLDEN(root);
+    for (const char* name : {"llama-q8_0", "llama-q4_0"}) {
+        check_model(root, name, {.coopmat = "off"}, 1e-4);
+        check_model(root, name, {.coopmat = "on"}, 1e-4);
+        check_model(root, name, {.coopmat = "off", .act = "q8"}, 3e-3, 0.5);
+    }
+}
+
+TEST_CASE("every pair of KV types stays within the larger limit of the two") {
+    VKINFER_REQUIRE_GOLDEN(root);
+    using enum format::TensorType;
+    const auto limit = [](format::TensorType type) { return type == q4_0 ? 5e-2 : type == q8_0 ? 1e-3 : kF32Limit; };
+    for (const auto k : {f32, f16, q8_0, q4_0}) {
+        for (const auto v : {f32, f16, q8_0, q4_0}) {
+            CAPTURE(format::to_string(k));
+            CAPTURE(format::to_string(v));
+            const bool is_exact = limit(k) <= kF32Limit && limit(v) <= kF32Limit;
+            check_model(root, "llama", {.act = "f32", .type_k = k, .type_v = v}, std::max(limit(k), limit(v)), is_exact ? 0.1 : 0.5);
+        }
+    }
+}
