@@ -165,7 +165,7 @@ def embed(manifest, assembly, table, validator, modules):
             f'.push_bytes = {push}, .n_spec = {len(kernel.get("spec", {}))}, '
             f'.coopmat = {str(bool(kernel.get("coopmat"))).lower()}, '
             f'.full_subgroups = {str(bool(kernel.get("full_subgroups"))).lower()}, '
-            f'.bindings = {{{", ".join(bindings)}}}, .n_bindings = {len(bindings)}}},')
+            f'.bindings = {{{{{", ".join(bindings)}}}}}, .n_bindings = {len(bindings)}}},')
     asm.append('    .section .note.GNU-stack,"",%progbits')
     out += ["}", "", "namespace vkinfer::kernels {", "", "const std::span<const ShaderInfo> all_shaders() {",
             "    static const ShaderInfo table[] = {", *["    " + e for e in entries], "    };",

@@ -5,6 +5,7 @@
 #include "runtime/vulkan_runner.h"
 #include "support/support.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
 #include <cstring>
@@ -45,8 +46,8 @@ struct Golden {
     List list(int n) const {
         List result;
         const json::value& info = meta.at("lists").at(std::to_string(n));
-        for (const auto& v : json::parse(read_text_file(dir / ("tokens_" + std::to_string(n) + ".json"))).as_array())
-            result.tokens.push_back(v.to_number<int32_t>());
+        const json::value tokens = json::parse(read_text_file(dir / ("tokens_" + std::to_string(n) + ".json")));
+        for (const auto& v : tokens.as_array()) result.tokens.push_back(v.to_number<int32_t>());
         for (const auto& v : info.at("positions").as_array()) result.positions.push_back(v.to_number<int64_t>());
         for (const auto& v : info.at("argmax").as_array()) result.argmax.push_back(v.to_number<int32_t>());
         for (const auto& v : info.at("margin").as_array()) result.margin.push_back(v.to_number<double>());
@@ -139,7 +140,7 @@ std::unique_ptr<runtime::ModelRunner> open(const Golden& golden, const Setup& se
     return runtime::create_vulkan_runner(options);
 }
 
-void check(const char* what, const Score& score, double limit) {
+void check(const std::string& what, const Score& score, double limit) {
     INFO(what, ": NMSE ", score.nmse, ", worst row ", score.worst_row, ", wrong argmax ", score.wrong_argmax);
     CHECK(score.is_finite);
     CHECK(score.nmse < limit);
@@ -148,9 +149,8 @@ void check(const char* what, const Score& score, double limit) {
 }
 
 void check_model(const std::filesystem::path& root, const char* name, const Setup& setup, double limit, double sure_margin = 0.1) {
-    CAPTURE(name);
-    CAPTURE(setup.coopmat);
-    CAPTURE(setup.act);
+    INFO("model ", std::string(name), ", coopmat ", std::string(setup.coopmat), ", act ", std::string(setup.act), ", K ",
+         std::string(format::to_string(setup.type_k)), ", V ", std::string(format::to_string(setup.type_v)));
     const Golden golden(root / "models" / name);
     const auto runner = open(golden, setup);
     for (const int n : {8, 40, 200}) {
@@ -158,7 +158,7 @@ void check_model(const std::filesystem::path& root, const char* name, const Setu
         for (const int batch : {1, 7, 512}) {
             if (n == 200 && batch == 1 && std::string_view(setup.coopmat) == "on") continue; // one column never uses them
             const auto logits = run(*runner, {list.tokens}, batch);
-            check((std::to_string(n) + " tokens, batch " + std::to_string(batch)).c_str(),
+            check(std::to_string(n) + " tokens, batch " + std::to_string(batch),
                   compare(list, logits[0], golden.n_vocab, sure_margin), limit);
         }
     }
@@ -200,8 +200,6 @@ TEST_CASE("every pair of KV types stays within the larger limit of the two") {
     const auto limit = [](format::TensorType type) { return type == q4_0 ? 5e-2 : type == q8_0 ? 1e-3 : kF32Limit; };
     for (const auto k : {f32, f16, q8_0, q4_0}) {
         for (const auto v : {f32, f16, q8_0, q4_0}) {
-            CAPTURE(format::to_string(k));
-            CAPTURE(format::to_string(v));
             const bool is_exact = limit(k) <= kF32Limit && limit(v) <= kF32Limit;
             check_model(root, "llama", {.act = "f32", .type_k = k, .type_v = v}, std::max(limit(k), limit(v)), is_exact ? 0.1 : 0.5);
         }

@@ -11,7 +11,7 @@ namespace {
 
 using format::TensorType;
 
-const ShaderInfo* shader(std::string_view name) {
+const ShaderInfo* shader_of(std::string_view name) {
     const ShaderInfo* info = find_shader(name);
     VKINFER_ASSERT(info != nullptr);
     return info;
@@ -55,7 +55,7 @@ Lowered lower(const RopeStore& op, const Policy& policy) {
                                      .eps = op.eps};
     const uint32_t heads = s.n_heads + 2 * s.n_kv_heads;
     Dispatch dispatch;
-    dispatch.shader = shader("rope_store");
+    dispatch.shader = shader_of("rope_store");
     dispatch.specialization = spec_words(spec);
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     dispatch.push = push_bytes(push, shader::kRopeStorePushBytes);
@@ -73,7 +73,7 @@ Lowered lower(const Attention& op, const Policy& policy) {
     Lowered lowered;
 
     Dispatch dispatch;
-    dispatch.shader = shader("attention");
+    dispatch.shader = shader_of("attention");
     dispatch.specialization = spec_words(shader::AttentionSpec{.local_size = policy.subgroup_size,
                                                                .head_size = s.head_size,
                                                                .n_heads = s.n_heads,
@@ -101,7 +101,7 @@ Lowered lower(const Attention& op, const Policy& policy) {
 
     lowered.scratch_bytes = {uint64_t{4} * op.n_tiles * s.n_kv_heads * op.n_splits * op.rows_per_tile * (s.head_size + 2)};
     Dispatch combine;
-    combine.shader = shader("attention_combine");
+    combine.shader = shader_of("attention_combine");
     combine.specialization = spec_words(shader::AttentionCombineSpec{.head_size = s.head_size,
                                                                      .n_heads = s.n_heads,
                                                                      .n_kv_heads = s.n_kv_heads,

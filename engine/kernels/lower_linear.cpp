@@ -18,7 +18,7 @@ const WeightLayout& layout_of(const Weight& weight) {
     return *layout;
 }
 
-const ShaderInfo* shader(const std::string& name) {
+const ShaderInfo* shader_of(const std::string& name) {
     const ShaderInfo* info = find_shader(name);
     VKINFER_ASSERT(info != nullptr);
     return info;
@@ -45,7 +45,7 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
     Lowered lowered;
     if (int8) {
         Dispatch quantise;
-        quantise.shader = shader("quantize_act");
+        quantise.shader = shader_of("quantize_act");
         quantise.specialization =
             spec_words(shader::QuantizeActSpec{.count_index = static_cast<uint32_t>(op.columns)});
         quantise.push = push_bytes(shader::QuantizeActPush{.n_blocks = op.weight.n_blocks(), .x_stride = op.x_stride},
@@ -72,7 +72,7 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
     spec.has_residual = op.has_residual;
 
     Dispatch dispatch;
-    dispatch.shader = shader(std::format("matvec.{}.{}", layout.shader_name, int8 ? "q8" : "f32"));
+    dispatch.shader = shader_of(std::format("matvec.{}.{}", layout.shader_name, int8 ? "q8" : "f32"));
     dispatch.specialization = spec_words(spec);
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     dispatch.push = push_bytes(shader::MatvecPush{.codes = op.weight.codes,
@@ -112,7 +112,7 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
                                        .has_bias = op.bias != 0,
                                        .has_residual = op.has_residual};
     Dispatch dispatch;
-    dispatch.shader = shader(std::format("gemm_coopmat.{}", layout_of(op.weight).shader_name));
+    dispatch.shader = shader_of(std::format("gemm_coopmat.{}", layout_of(op.weight).shader_name));
     dispatch.specialization = spec_words(spec);
     dispatch.subgroup_size = policy.require_subgroup_size ? tiles.subgroup_size : 0;
     dispatch.push = push_bytes(shader::GemmCoopmatPush{.codes = op.weight.codes,
@@ -144,7 +144,7 @@ Lowered lower(const Linear& op, const Policy& policy) {
 
 Lowered lower(const Embed& op, const Policy&) {
     Dispatch dispatch;
-    dispatch.shader = shader(std::format("embed.{}", layout_of(op.weight).shader_name));
+    dispatch.shader = shader_of(std::format("embed.{}", layout_of(op.weight).shader_name));
     dispatch.specialization = spec_words(shader::EmbedSpec{});
     dispatch.push = push_bytes(shader::EmbedPush{.codes = op.weight.codes,
                                                  .scales = op.weight.scales,
