@@ -110,8 +110,8 @@ void Server::State::wait_for_signal() {
             return;
         }
         log.info("signal {}: finishing running requests; once more to stop at once", number);
+        wait_for_signal(); // before the drain, which ends this wait and may be over at once
         begin_drain();
-        wait_for_signal();
     });
 }
 
