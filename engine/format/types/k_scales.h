@@ -18,11 +18,11 @@ inline ScaleAndMin unpack_k_scales(const uint8_t* packed, int g) {
 }
 
 /// The inverse, for all eight groups.
-inline void pack_k_scales(const ScaleAndMin (&groups)[8], uint8_t* packed) {
+inline void pack_k_scales(const uint8_t (&scales)[8], const uint8_t (&mins)[8], uint8_t* packed) {
     for (int g = 0; g < 4; ++g) {
-        packed[g] = static_cast<uint8_t>(groups[g].scale | (groups[g + 4].scale >> 4) << 6);
-        packed[g + 4] = static_cast<uint8_t>(groups[g].min | (groups[g + 4].min >> 4) << 6);
-        packed[g + 8] = static_cast<uint8_t>((groups[g + 4].scale & 15) | (groups[g + 4].min & 15) << 4);
+        packed[g] = static_cast<uint8_t>(scales[g] | (scales[g + 4] >> 4) << 6);
+        packed[g + 4] = static_cast<uint8_t>(mins[g] | (mins[g + 4] >> 4) << 6);
+        packed[g + 8] = static_cast<uint8_t>((scales[g + 4] & 15) | (mins[g + 4] & 15) << 4);
     }
 }
 
