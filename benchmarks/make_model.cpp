@@ -1,5 +1,5 @@
 // vkinfer-make-model: writes a GGUF file with random weights, for benchmarks (synthetic_model.h).
-#include "synthetic_model.h"
+#include "benchmarks/synthetic_model.h"
 
 #include "base/error.h"
 

@@ -1,10 +1,10 @@
 // The idea that makes it fast and independent of the block formats: for each type and standard deviation a pool of
 // blocks is made once, by quantising random normals or, for types that nothing here can write, by drawing random bits
 // until they decode to values of the wanted size. A tensor is then a sequence of randomly chosen blocks of its pool.
-#include "synthetic_model.h"
+#include "benchmarks/synthetic_model.h"
 
 #include "base/error.h"
-#include "synthetic_vocabulary.h"
+#include "benchmarks/synthetic_vocabulary.h"
 
 #include <algorithm>
 #include <array>

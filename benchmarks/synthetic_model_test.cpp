@@ -1,4 +1,4 @@
-#include "synthetic_model.h"
+#include "benchmarks/synthetic_model.h"
 
 #include "base/error.h"
 #include "format/gguf_file.h"

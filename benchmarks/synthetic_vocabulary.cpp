@@ -1,4 +1,4 @@
-#include "synthetic_vocabulary.h"
+#include "benchmarks/synthetic_vocabulary.h"
 
 #include <algorithm>
 #include <array>
