@@ -152,16 +152,15 @@ uint32_t next_code_point(std::string_view text, size_t& at) {
     return kInvalidByteBase + lead;
 }
 
-std::vector<ClassifiedChar> classify_text(std::string_view text) {
+void classify_text(std::string_view text, std::vector<ClassifiedChar>& chars) {
     const ClassTable& table = class_table();
-    std::vector<ClassifiedChar> out(text.size());
+    chars.resize(text.size());
     size_t n = 0;
     for (size_t at = 0; at < text.size();) {
         const uint32_t c = next_code_point(text, at);
-        out[n++] = c | classes_of(table, c);
+        chars[n++] = c | classes_of(table, c);
     }
-    out.resize(n);
-    return out;
+    chars.resize(n);
 }
 
 void append_utf8(std::string& text, uint32_t c) {

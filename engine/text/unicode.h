@@ -39,8 +39,8 @@ ClassifiedChar classify(uint32_t code_point);
 /// Reads one character at `at` (below text.size()) and moves `at` behind it; invalid bytes as described above.
 uint32_t next_code_point(std::string_view text, size_t& at);
 
-/// All characters of a text with their classes.
-std::vector<ClassifiedChar> classify_text(std::string_view text);
+/// Replaces `chars` by all characters of the text with their classes.
+void classify_text(std::string_view text, std::vector<ClassifiedChar>& chars);
 
 /// Bytes that the character takes in the text it was decoded from.
 inline uint32_t utf8_length(uint32_t code_point) {

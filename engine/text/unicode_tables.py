@@ -12,8 +12,10 @@ import unicodedata
 
 LIMIT = 0x110000
 CODE_POINTS = [c for c in range(LIMIT) if not 0xD800 <= c < 0xE000]
+# The property White_Space; \s of PCRE2 has U+180E in addition.
+WHITE_SPACE = r"[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
 # One bit each, in the order of CharClass in unicode.h.
-CLASSES = [r"\p{L}", r"[\p{Lu}\p{Lt}]", r"\p{Ll}", r"\p{M}", r"\p{N}", r"\p{P}", r"\p{S}", r"\s", r"\p{Han}",
+CLASSES = [r"\p{L}", r"[\p{Lu}\p{Lt}]", r"\p{Ll}", r"\p{M}", r"\p{N}", r"\p{P}", r"\p{S}", WHITE_SPACE, r"\p{Han}",
            r"[\p{Cc}\p{Cf}\p{Co}\p{Cs}]"]
 
 
