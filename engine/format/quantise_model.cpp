@@ -44,10 +44,9 @@ bool is_quantised(const TensorInfo& tensor) {
     const std::string_view name = tensor.name;
     if (traits(tensor.type).kind == TypeKind::integer || !name.ends_with(".weight") || tensor.n_rows() == 1)
         return false;
-    return !ends_with_any(name,
-                          {"norm.weight", "ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight",
-                           "ssm_conv1d.weight", "shortconv.conv.weight", "pos_embd.weight", "position_embd.weight",
-                           "token_types.weight", "attn_rel_b.weight", "rope_freqs.weight"});
+    return !ends_with_any(name, {"norm.weight", "ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "ssm_conv1d.weight",
+                                 "shortconv.conv.weight", "pos_embd.weight", "position_embd.weight",
+                                 "token_types.weight", "attn_rel_b.weight", "rope_freqs.weight"});
 }
 
 /// Layer of "blk.<n>.…"; nothing for other names.

@@ -55,6 +55,13 @@ inline void store_nibbles(uint8_t* group, const uint8_t* codes) {
     for (int j = 0; j < 16; ++j) group[j] = static_cast<uint8_t>(codes[j] | codes[j + 16] << 4);
 }
 
+/// A code of a simple type: truncated to 0 ... limit. A scale near the smallest float has an infinite inverse, so
+/// anything may come in, NaN included; its blocks decode to 0 whatever their codes.
+inline int to_code(float x, int limit) {
+    if (!(x > 0.0f)) return 0;
+    return x < static_cast<float>(limit) ? static_cast<int>(x) : limit;
+}
+
 /// A row decoder made of a block decoder.
 template<uint32_t kElements, uint32_t kBytes, void (*kDecodeBlock)(const uint8_t* block, float* values)>
 void decode_row(const std::byte* blocks, float* values, size_t n_elements) {

@@ -1,7 +1,6 @@
 // Q4_0: 32 codes of 4 bits around 8, one scale.
 #include "format/types/block.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace vkinfer::format::types {
@@ -22,8 +21,7 @@ void encode(const float* values, uint8_t* block) {
     const float d = extreme / -8.0f;
     const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
     uint8_t codes[32];
-    for (int i = 0; i < 32; ++i)
-        codes[i] = static_cast<uint8_t>(std::min(15, static_cast<int>(values[i] * inverse + 8.5f)));
+    for (int i = 0; i < 32; ++i) codes[i] = static_cast<uint8_t>(to_code(values[i] * inverse + 8.5f, 15));
     store_f16(block, d);
     store_nibbles(block + 2, codes);
 }

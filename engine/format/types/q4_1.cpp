@@ -19,7 +19,7 @@ void encode(const float* values, uint8_t* block) {
     const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
     uint8_t codes[32];
     for (int i = 0; i < 32; ++i) {
-        codes[i] = static_cast<uint8_t>(std::min(15, static_cast<int>((values[i] - m) * inverse + 0.5f)));
+        codes[i] = static_cast<uint8_t>(to_code((values[i] - m) * inverse + 0.5f, 15));
     }
     store_f16(block, d);
     store_f16(block + 2, m);

@@ -1,7 +1,6 @@
 // Q5_0: 32 codes of 5 bits around 16 (four bits as in Q4_0, the fifth in a word), one scale.
 #include "format/types/block.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace vkinfer::format::types {
@@ -27,7 +26,7 @@ void encode(const float* values, uint8_t* block) {
     uint8_t low[32];
     uint32_t high = 0;
     for (int i = 0; i < 32; ++i) {
-        const int code = std::min(31, static_cast<int>(values[i] * inverse + 16.5f));
+        const int code = to_code(values[i] * inverse + 16.5f, 31);
         low[i] = code & 15;
         high |= static_cast<uint32_t>(code >> 4) << i;
     }

@@ -24,7 +24,7 @@ void encode(const float* values, uint8_t* block) {
     uint8_t low[32];
     uint32_t high = 0;
     for (int i = 0; i < 32; ++i) {
-        const int code = std::min(31, static_cast<int>((values[i] - m) * inverse + 0.5f));
+        const int code = to_code((values[i] - m) * inverse + 0.5f, 31);
         low[i] = code & 15;
         high |= static_cast<uint32_t>(code >> 4) << i;
     }

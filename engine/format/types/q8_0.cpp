@@ -24,10 +24,9 @@ float encode_codes(const float* values, uint8_t* codes) {
     for (int i = 0; i < 32; ++i) largest = std::max(largest, std::fabs(values[i]));
     const float d = largest / 127.0f;
     const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
-    // 1/d overflows for a subnormal d: clamp instead of converting an infinity.
     for (int i = 0; i < 32; ++i) {
-        codes[i] =
-            static_cast<uint8_t>(static_cast<int8_t>(std::clamp(std::round(values[i] * inverse), -127.0f, 127.0f)));
+        const float code = std::round(values[i] * inverse); // may be anything when 1/d overflows, see to_code()
+        codes[i] = static_cast<uint8_t>(static_cast<int8_t>(std::fabs(code) <= 127.0f ? code : 0.0f));
     }
     return d;
 }
