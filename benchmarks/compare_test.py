@@ -23,13 +23,13 @@ if side == 'peer':   # prefill is best without coopmat, generation with it, both
     speed *= 0.5 if flags['-fa'] == '1' else 1.0
 else:
     assert '-fa' not in flags and 'GGML_VK_DISABLE_COOPMAT' not in os.environ
-row = dict(gpu_info=os.environ.get('FAKE_' + side, 'device X'), build_commit='c', build_number=1,
+row = dict(gpu_info=os.environ.get('FAKE_' + side, 'device X (a, b)'), build_commit='c', build_number=1,
            avg_ts=speed, samples_ts=[speed] * int(flags['-r']))
-if side == 'ours': row.update(driver_name='driver', driver_info='1.0')
+if side == 'ours': row['paths'] = 'device X (a, b) (driver 1.0 (c)), coopmat off, act f32'
 print(json.dumps([row]))
 """
 
-VULKANINFO = "GPU0:\n\tdeviceName         = device X\n\tdriverName         = driver\n\tdriverInfo         = {}\n"
+VULKANINFO = "GPU0:\n\tdeviceName         = device X (a, b)\n\tdriverName         = driver\n\tdriverInfo         = {} (c)\n"
 
 
 class Compare(unittest.TestCase):
