@@ -1,0 +1,39 @@
+// Template text -> tree. The grammar is Jinja's, with the tags that chat templates may use.
+#pragma once
+
+#include "text/jinja/ast.h"
+#include "text/jinja/errors.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace vkinfer::text::jinja {
+
+/// The names a template uses, numbered so that scopes are searched by number.
+class SymbolTable {
+public:
+    int intern(const std::string& name);
+    const std::vector<std::string>& names() const { return names_; }
+
+private:
+    std::vector<std::string> names_;
+    std::unordered_map<std::string, int> ids_;
+};
+
+constexpr int kLoopSymbol = 0; ///< the name `loop` in every template
+
+/// A parsed template. Immutable.
+struct Program {
+    Body body;
+    SymbolTable symbols;
+    /// Set when Hugging Face's environment would refuse to compile this (from_json outside of any condition).
+    std::optional<Failure> strict_failure;
+};
+
+/// Throws Failure{syntax} with the line.
+Program parse(std::string_view source);
+
+} // namespace vkinfer::text::jinja
