@@ -116,4 +116,12 @@ struct Capabilities {
     bool can_use_subgroup_size(uint32_t size) const;
 };
 
+struct CapabilityRow {
+    std::string name;
+    std::string value;
+};
+
+/// Everything in `capabilities` as text, for the `devices` command and bug reports.
+std::vector<CapabilityRow> describe(const Capabilities& capabilities);
+
 } // namespace vkinfer::gpu

@@ -220,7 +220,10 @@ void Device::inject_fault(Fault fault, uint32_t nth) {
         core_->allocator->fail_allocation(nth);
         break;
     case Fault::submit:
-        core_->timeline->fail_submit(nth);
+        core_->timeline->fail_submit(nth, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+        break;
+    case Fault::device_lost:
+        core_->timeline->fail_submit(nth, VK_ERROR_DEVICE_LOST);
         break;
     }
 }

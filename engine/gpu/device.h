@@ -40,7 +40,11 @@ struct DeviceOptions {
 };
 
 /// What a test can make fail: style "fail the n-th until it succeeds" walks every error path.
-enum class Fault : uint8_t { allocation, submit };
+enum class Fault : uint8_t {
+    allocation,  ///< a buffer's memory: out_of_memory
+    submit,      ///< a submission: out_of_memory
+    device_lost, ///< a submission: device_lost; the device is unusable from then on
+};
 
 /// Buffers, pipelines and command lists must be gone before their Device. All members may be called from several
 /// threads at once; Buffer and Pipeline creation too. A CommandList belongs to one thread at a time.

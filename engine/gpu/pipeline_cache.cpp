@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "base/file.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <format>
@@ -35,8 +37,32 @@ static_assert(sizeof(FileHeader) == 48);
 
 constexpr char kMagic[8] = {'V', 'K', 'I', 'P', 'I', 'P', 'E', '\n'};
 constexpr uint32_t kVersion = 1;
+// Every change of a shader or driver makes a new file; more than this many would be of no use to anybody.
+constexpr size_t kMaxFiles = 8;
 // Far beyond any real cache; a larger file is not ours.
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
+
+/// Removes the oldest cache files beyond kMaxFiles, and what a killed process left unfinished.
+void prune(const std::filesystem::path& directory) {
+    namespace fs = std::filesystem;
+    struct Entry {
+        fs::path path;
+        fs::file_time_type time;
+    };
+    std::vector<Entry> caches;
+    std::error_code error;
+    for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+        const std::string name = it->path().filename().string();
+        std::error_code unreadable;
+        const auto time = it->last_write_time(unreadable);
+        if (unreadable || !name.starts_with("pipelines-")) continue;
+        if (name.ends_with(".bin")) caches.push_back({it->path(), time});
+        const bool is_stale = fs::file_time_type::clock::now() - time > std::chrono::hours(1);
+        if (name.ends_with(".tmp") && is_stale) fs::remove(it->path(), unreadable);
+    }
+    std::ranges::sort(caches, std::ranges::greater(), &Entry::time);
+    for (size_t i = kMaxFiles; i < caches.size(); ++i) fs::remove(caches[i].path, error);
+}
 
 } // namespace
 
@@ -126,7 +152,11 @@ std::vector<std::byte> PipelineCache::load() {
         if (file.size_bytes() > kMaxFileBytes) return {};
         std::vector<std::byte> bytes(file.size_bytes());
         file.read_at(0, bytes);
-        if (auto payload = unpack_pipeline_cache(key_, bytes)) return std::move(*payload);
+        if (auto payload = unpack_pipeline_cache(key_, bytes)) {
+            // In use: keeps its place before the pruning.
+            std::filesystem::last_write_time(file_, std::filesystem::file_time_type::clock::now(), error);
+            return std::move(*payload);
+        }
         log_.info("pipeline cache {} is damaged or foreign and will be rewritten", file_.string());
     } catch (const Error& e) {
         log_.info("pipeline cache cannot be read: {}", e.message());
@@ -171,6 +201,7 @@ void PipelineCache::save() {
         std::filesystem::remove(temporary, error);
         return warn(text);
     }
+    prune(file_.parent_path());
     log_.debug("pipeline cache {} written, {} bytes", file_.string(), bytes.size());
 }
 

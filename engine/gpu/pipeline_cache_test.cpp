@@ -3,6 +3,7 @@
 #include "gpu/testing/scale.spv.h"
 #include "gpu/testing/test_device.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
@@ -93,6 +94,19 @@ TEST_CASE("pipeline cache file: a directory that cannot be written is one warnin
     const auto file = directory.path() / "file";
     std::ofstream(file) << "x";
     CHECK(run_with_cache(file / "below", 1, 1) == 0);
+}
+
+TEST_CASE("pipeline cache files: old ones go, the newest and foreign files stay") {
+    const TemporaryDirectory directory;
+    std::ofstream(directory.path() / "notes.txt") << "x";
+    std::ofstream(directory.path() / "pipelines-0.bin.1.tmp") << "x";
+    std::filesystem::last_write_time(directory.path() / "pipelines-0.bin.1.tmp",
+                                     std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
+    for (uint64_t hash = 0; hash < 10; ++hash) run_with_cache(directory.path(), hash);
+    CHECK(directory.files().size() == 9); // eight caches and the notes
+    CHECK(std::filesystem::exists(directory.path() / "notes.txt"));
+    CHECK(run_with_cache(directory.path(), 9) > 0);
+    CHECK(run_with_cache(directory.path(), 0) == 0);
 }
 
 TEST_CASE("pipeline cache file format refuses what does not fit") {

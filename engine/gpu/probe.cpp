@@ -95,7 +95,14 @@ std::vector<CoopmatShape> read_coopmat_shapes(VkPhysicalDevice physical) {
         shape.result = component_type(p.ResultType);
         shape.subgroup_scope = p.scope == VK_SCOPE_SUBGROUP_KHR;
         shape.saturating = p.saturatingAccumulation == VK_TRUE;
-        shapes.push_back(shape);
+        // Element types whose extensions are not enabled (bfloat16 and float8: neither the headers nor the shader
+        // compiler of the oldest supported system know them) must not be used, so they are not listed.
+        const ComponentType types[] = {shape.a, shape.b, shape.c, shape.result};
+        const bool is_enabled = std::ranges::none_of(types, [](ComponentType type) {
+            return type == ComponentType::bf16 || type == ComponentType::f8e4m3 || type == ComponentType::f8e5m2 ||
+                   type == ComponentType::other;
+        });
+        if (is_enabled) shapes.push_back(shape);
     }
     return shapes;
 }

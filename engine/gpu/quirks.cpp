@@ -2,19 +2,11 @@
 
 #include <volk.h>
 
-#include <algorithm>
-
 namespace vkinfer::gpu {
 
 namespace {
 
 constexpr uint32_t kAnyVersion = ~0u;
-
-// VK_KHR_cooperative_matrix as RADV lists it includes products of unlike operand types (s8 with u8). They compile to a
-// crash of the compiler when operands differ in type; like pairs cover all that kernels want.
-void hide_mixed_coopmat(Capabilities& capabilities) {
-    std::erase_if(capabilities.coopmat_shapes, [](const CoopmatShape& shape) { return shape.a != shape.b; });
-}
 
 // amdgpu resets the ring about 2 s after a submission started; a reset on an integrated GPU takes the desktop with it.
 // 250 ms leaves room for cost estimates that are off by a factor of several and for other users of the GPU.
@@ -23,9 +15,6 @@ void limit_integrated_submits(Capabilities& capabilities) {
 }
 
 constexpr Quirk kTable[] = {
-    {"radv-mixed-coopmat", VK_DRIVER_ID_MESA_RADV, 0, kAnyVersion,
-     "cooperative matrix products with unlike operand types crash the ACO compiler", "docs/architecture.md",
-     hide_mixed_coopmat},
     {"radv-watchdog", VK_DRIVER_ID_MESA_RADV, 0, kAnyVersion,
      "a submission that runs for about 2 s is killed and the device is lost",
      "https://github.com/ggml-org/llama.cpp/issues/25664", limit_integrated_submits},

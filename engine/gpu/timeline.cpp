@@ -6,6 +6,15 @@
 
 namespace vkinfer::gpu {
 
+namespace {
+
+[[noreturn]] void throw_lost() {
+    throw Error(ErrorKind::device_lost, "the device was lost earlier; nothing runs on it any more",
+                "Restart the program; the kernel log (dmesg) names the cause.");
+}
+
+} // namespace
+
 Timeline::Timeline(VkDevice device, const VolkDeviceTable& vk, VkQueue queue, Log log)
     : device_(device), vk_(vk), queue_(queue), log_(std::move(log)) {
     VkSemaphoreTypeCreateInfo type{VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO};
@@ -21,10 +30,7 @@ Timeline::~Timeline() {
 
 uint64_t Timeline::submit(const VkCommandBufferSubmitInfo* buffers, uint32_t n_buffers) {
     const std::scoped_lock lock(submit_mutex_);
-    if (lost_) {
-        throw Error(ErrorKind::device_lost, "the device was lost earlier; nothing can be submitted to it",
-                    "Restart the program; the kernel log (dmesg) names the cause.");
-    }
+    if (lost_) throw_lost();
     const uint64_t value = submitted_.load(std::memory_order_relaxed) + 1;
     VkSemaphoreSubmitInfo signal{VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO};
     signal.semaphore = semaphore_;
@@ -39,7 +45,7 @@ uint64_t Timeline::submit(const VkCommandBufferSubmitInfo* buffers, uint32_t n_b
     submitted_.store(value, std::memory_order_release);
     VkResult result = VK_SUCCESS;
     if (fail_in_ > 0 && --fail_in_ == 0)
-        result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+        result = fail_result_;
     else
         result = vk_.vkQueueSubmit2(queue_, 1, &info, VK_NULL_HANDLE);
     if (result != VK_SUCCESS) [[unlikely]] {
@@ -60,11 +66,12 @@ uint64_t Timeline::submit(const VkCommandBufferSubmitInfo* buffers, uint32_t n_b
 bool Timeline::wait(uint64_t value, uint64_t timeout_ns) {
     if (value > reached_.load(std::memory_order_acquire)) {
         VKINFER_ASSERT(value <= last_submitted());
+        if (lost_) throw_lost();
         VkSemaphoreWaitInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO};
         info.semaphoreCount = 1;
         info.pSemaphores = &semaphore_;
         info.pValues = &value;
-        // Only ever wait: reading the counter is not dependable on every driver (quirks.cpp).
+        // Only ever wait: vkGetSemaphoreCounterValue returns success and writes nothing on RADV under a DRM shim.
         const VkResult result = vk_.vkWaitSemaphores(device_, &info, timeout_ns);
         if (result == VK_TIMEOUT) return false;
         if (result == VK_ERROR_DEVICE_LOST) lost_ = true;

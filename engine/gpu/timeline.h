@@ -35,7 +35,11 @@ public:
     /// Waits for the device and runs everything. For shutdown only.
     void drain();
 
-    void fail_submit(uint32_t nth) { fail_in_.store(nth); }
+    /// The `nth` next submission fails with `result` as if the driver had said so.
+    void fail_submit(uint32_t nth, VkResult result) {
+        fail_result_ = result;
+        fail_in_.store(nth);
+    }
 
 private:
     void reached(uint64_t value);
@@ -50,6 +54,7 @@ private:
     std::atomic<uint64_t> reached_ = 0;
     std::atomic<bool> lost_ = false;
     std::atomic<uint32_t> fail_in_ = 0;
+    std::atomic<VkResult> fail_result_ = VK_SUCCESS;
 
     struct Retired {
         uint64_t after;
