@@ -139,8 +139,15 @@ std::string ChatTemplate::render_json(std::string_view line, std::optional<std::
         define_kwargs(in, field("kwargs"));
         in.define("messages", field("messages"));
     });
-    std::string out = result ? "{\"result\": " : "{\"error\": ";
-    jinja::append_json_string(out, result ? *result : result.error().message(), false);
+    if (!result) return error_json(result.error());
+    std::string out = "{\"result\": ";
+    jinja::append_json_string(out, *result, false);
+    return out + "}";
+}
+
+std::string error_json(const Error& error) {
+    std::string out = "{\"error\": ";
+    jinja::append_json_string(out, error.message(), false);
     return out + "}";
 }
 

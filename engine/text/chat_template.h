@@ -66,6 +66,9 @@ private:
     std::shared_ptr<const jinja::Limits> limits_;
 };
 
+/// {"error": message}, as render_json gives it.
+std::string error_json(const Error& error);
+
 /// "2026-01-15", "2026-01-15 12:34" or "2026-01-15T12:34:56" as seconds; throws Error{invalid_input}.
 std::time_t parse_wall_clock(std::string_view text);
 

@@ -98,6 +98,7 @@ Value removesuffix(BuiltinCall& call) {
 
 /// Last occurrence, or npos: a search from the front through both backwards, which stays linear.
 size_t find_last(std::string_view text, std::string_view needle) {
+    charge_steps(text.size() / 16);
     const std::string backwards(text.rbegin(), text.rend());
     const size_t found = find_bytes(backwards, std::string(needle.rbegin(), needle.rend()), 0);
     return found == npos ? npos : text.size() - found - needle.size();

@@ -12,8 +12,10 @@ size_t find_bytes(std::string_view text, std::string_view needle, size_t from) {
     if (from > text.size()) return std::string_view::npos;
     if (needle.empty()) return from;
     const void* found = memmem(text.data() + from, text.size() - from, needle.data(), needle.size());
-    if (found == nullptr) return std::string_view::npos;
-    return static_cast<size_t>(static_cast<const char*>(found) - text.data());
+    const size_t at =
+        found == nullptr ? text.size() : static_cast<size_t>(static_cast<const char*>(found) - text.data());
+    charge_steps((at - from + needle.size()) / 16);
+    return found == nullptr ? std::string_view::npos : at;
 }
 
 std::string replace_text(Interpreter& in, std::string_view text, std::string_view from, std::string_view to,
