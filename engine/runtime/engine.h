@@ -30,6 +30,7 @@ struct EngineOptions {
     bool validation = false;      ///< run under the Vulkan validation layer
     std::string alias;            ///< name of the model towards clients; empty: the file's own
     std::string chat_template;    ///< Jinja text in place of the file's template; empty: the file's
+    bool warm_up = true;          ///< compile every pipeline now, so that the first request does not wait for it
     SchedulerOptions scheduling;
     Log log;
     std::function<void(float)> progress; ///< 0 .. 1 while loading, on the caller's thread
@@ -80,6 +81,10 @@ private:
     std::string description_;
     std::unique_ptr<Worker> worker_; ///< last: its thread uses all the others
 };
+
+/// A runner without an engine, for programs that need the logits themselves. `max_logits`: rows of one evaluation; 0:
+/// one per sequence. Throws Error.
+std::unique_ptr<ModelRunner> create_runner(const EngineOptions& options, int32_t max_logits = 0);
 
 /// The demo model: share/vkinfer/vkinfer-demo.gguf of the installation that the executable belongs to, else the source
 /// tree's. Throws Error{not_found} with both places when neither is there.

@@ -1,0 +1,92 @@
+#include "tools/bench_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <format>
+
+namespace vkinfer::tools {
+
+using namespace runtime;
+
+Token BenchSession::random_token() {
+    return static_cast<Token>(random_() % static_cast<uint32_t>(runner_.limits().n_vocab));
+}
+
+void BenchSession::evaluate(std::span<const StepToken> tokens) {
+    if (auto logits = runner_.evaluate(tokens); !logits) throw logits.error();
+}
+
+void BenchSession::read_prompt(int32_t position, int32_t n_tokens, const BenchTest& test) {
+    const int32_t chunk = std::max(1, std::min({test.n_batch, test.n_ubatch, runner_.limits().max_batch}));
+    const int32_t end = position + n_tokens;
+    while (position < end) {
+        batch_.clear();
+        for (int32_t n = std::min(chunk, end - position); n > 0; --n) {
+            batch_.push_back({random_token(), position++, 0, false});
+        }
+        batch_.back().want_logits = position == end;
+        evaluate(batch_);
+    }
+}
+
+void BenchSession::generate(int32_t position, int32_t n_tokens) {
+    for (int32_t i = 0; i < n_tokens; ++i) {
+        const StepToken token{random_token(), position + i, 0, true};
+        evaluate({&token, 1});
+    }
+}
+
+/// The cache holds the tokens of the depth and has room for the test.
+void BenchSession::prepare(const BenchTest& test) {
+    if (kept_depth_ != test.n_depth) {
+        runner_.truncate(0, 0);
+        kept_depth_ = 0;
+    } else {
+        runner_.truncate(0, test.n_depth);
+    }
+    if (auto reserved = runner_.reserve(0, test.n_ctx()); !reserved) throw reserved.error();
+    if (kept_depth_ != test.n_depth) {
+        read_prompt(0, test.n_depth, test);
+        kept_depth_ = test.n_depth;
+    }
+}
+
+std::vector<uint64_t> BenchSession::measure(const BenchTest& test, int32_t repetitions, bool has_warmup,
+                                            const std::function<void(const std::string&)>& progress) {
+    if (has_warmup) {
+        // Pipelines are made and clocks rise here, as everywhere without a filled cache.
+        runner_.truncate(0, 0);
+        kept_depth_ = 0;
+        if (auto reserved = runner_.reserve(0, test.n_ctx()); !reserved) throw reserved.error();
+        if (test.n_prompt > 0) {
+            progress("warmup prompt run");
+            read_prompt(0, test.n_prompt, test);
+        }
+        if (test.n_gen > 0) {
+            progress("warmup generation run");
+            generate(test.n_prompt, 1);
+        }
+    }
+    std::vector<uint64_t> samples_ns;
+    for (int32_t i = 0; i < repetitions; ++i) {
+        if (test.n_depth > 0) {
+            const bool is_cached = kept_depth_ == test.n_depth;
+            progress(std::format("depth run {}/{}{}", i + 1, repetitions, is_cached ? " (cached)" : ""));
+        }
+        prepare(test);
+        const auto start = std::chrono::steady_clock::now();
+        if (test.n_prompt > 0) {
+            progress(std::format("prompt run {}/{}", i + 1, repetitions));
+            read_prompt(test.n_depth, test.n_prompt, test);
+        }
+        if (test.n_gen > 0) {
+            progress(std::format("generation run {}/{}", i + 1, repetitions));
+            generate(test.n_depth + test.n_prompt, test.n_gen);
+        }
+        const auto elapsed = std::chrono::steady_clock::now() - start;
+        samples_ns.push_back(static_cast<uint64_t>(std::chrono::nanoseconds(elapsed).count()));
+    }
+    return samples_ns;
+}
+
+} // namespace vkinfer::tools

@@ -1,0 +1,36 @@
+// Measures one test on a ModelRunner: random tokens, no tokenizer, no sampling.
+#pragma once
+
+#include "runtime/model_runner.h"
+#include "tools/bench_params.h"
+
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace vkinfer::tools {
+
+/// One runner and what its cache holds; tests with the same depth share the filled part.
+class BenchSession {
+public:
+    explicit BenchSession(runtime::ModelRunner& runner) : runner_(runner) {}
+
+    /// Nanoseconds of each repetition. `progress` gets lines such as "prompt run 1/5". Throws Error.
+    std::vector<uint64_t> measure(const BenchTest& test, int32_t repetitions, bool has_warmup,
+                                  const std::function<void(const std::string&)>& progress);
+
+private:
+    void prepare(const BenchTest& test);
+    void read_prompt(int32_t position, int32_t n_tokens, const BenchTest& test);
+    void generate(int32_t position, int32_t n_tokens);
+    void evaluate(std::span<const runtime::StepToken> tokens);
+    runtime::Token random_token();
+
+    runtime::ModelRunner& runner_;
+    std::mt19937 random_{42};
+    int32_t kept_depth_ = 0; ///< tokens at the beginning of the cache
+    std::vector<runtime::StepToken> batch_;
+};
+
+} // namespace vkinfer::tools

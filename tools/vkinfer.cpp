@@ -1,0 +1,27 @@
+// The program `vkinfer`: one table of subcommands; each lives in a file of its own.
+#include "tools/command.h"
+#include "tools/devices_command.h"
+#include "tools/file_commands.h"
+#include "tools/info_command.h"
+#include "tools/logits_command.h"
+#include "tools/program.h"
+
+#include <array>
+
+namespace {
+
+using namespace vkinfer::tools;
+
+constexpr auto kCommands = std::to_array<Command>({
+    {"info", "what a model file holds, and the memory it needs (no GPU is used)", add_info_command},
+    {"devices", "list the devices", add_devices_command},
+    {"logits", "write the logits of every position, to compare with other engines", add_logits_command},
+    {"quantize", "make a quantised model of a float one", add_quantize_command},
+    {"dequant", "decode raw blocks from standard input to float32, to compare with other engines", add_dequant_command},
+});
+
+} // namespace
+
+int main(int argc, char** argv) {
+    return run_program("LLM inference on Vulkan", "vkinfer", kCommands, argc, argv);
+}
