@@ -218,14 +218,16 @@ void trailing_white_space(Chars begin, Chars end, std::vector<uint32_t>& lengths
 void digit_groups(Chars begin, Chars end, std::vector<uint32_t>& lengths) {
     const auto is_digit = [](ClassifiedChar c) { return code_point(c) >= '0' && code_point(c) <= '9'; };
     const auto is_gap = [&](ClassifiedChar c) { return !is_digit(c); };
+    Chars piece = begin;
     for (Chars p = begin; p < end;) {
-        const Chars gap = skip_if(p, end, is_gap);
-        const Chars stop = skip_if(gap, end, is_digit);
-        const auto first = gap - p + (stop - gap) % 3;
-        if (first != 0) lengths.push_back(static_cast<uint32_t>(first));
-        lengths.insert(lengths.end(), static_cast<size_t>((stop - gap) / 3), 3);
-        p = stop;
+        const Chars digits = skip_if(p, end, is_gap);
+        p = skip_if(digits, end, is_digit);
+        for (Chars cut = digits + (p - digits) % 3; cut < p; cut += 3) {
+            if (cut > piece) lengths.push_back(static_cast<uint32_t>(cut - piece));
+            piece = cut;
+        }
     }
+    if (piece < end) lengths.push_back(static_cast<uint32_t>(end - piece));
 }
 // Numbers in threes from the right, as in \d{1,3}(?=(?:\d{3})*\b). The reference implementation does not part the first
 // group from the text in front of it, which shows when white space stands there.
