@@ -57,9 +57,11 @@ uint64_t Timeline::submit(const VkCommandBufferSubmitInfo* buffers, uint32_t n_b
             own.semaphore = semaphore_;
             own.value = value;
             vk_check(vk_.vkSignalSemaphore(device_, &own), "vkSignalSemaphore");
+            accepted_.store(value, std::memory_order_release);
         }
         throw_vk_error(result, "vkQueueSubmit2", std::format("submission {} of {} lists", value, n_buffers));
     }
+    accepted_.store(value, std::memory_order_release);
     return value;
 }
 
@@ -84,6 +86,8 @@ bool Timeline::wait(uint64_t value, uint64_t timeout_ns) {
 
 bool Timeline::is_reached(uint64_t value) {
     if (value <= reached_.load(std::memory_order_acquire)) return true;
+    // Another thread may be between taking the value and submitting it. A DRM shim would call even that reached.
+    if (value > last_submitted()) return false;
     VkSemaphoreWaitInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO};
     info.semaphoreCount = 1;
     info.pSemaphores = &semaphore_;
@@ -103,7 +107,7 @@ void Timeline::reached(uint64_t value) {
 }
 
 void Timeline::retire(std::move_only_function<void()> destroy) {
-    const uint64_t after = last_submitted();
+    const uint64_t after = submitted_.load(std::memory_order_acquire);
     bool now = after <= reached_.load(std::memory_order_acquire) || lost_;
     if (!now) {
         try {
@@ -142,7 +146,7 @@ void Timeline::drain() {
         log_.error("vkDeviceWaitIdle failed with {} at shutdown", result_name(result));
         lost_ = true;
     } else {
-        reached(last_submitted());
+        reached(submitted_.load());
     }
     collect();
 }

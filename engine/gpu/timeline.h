@@ -26,7 +26,8 @@ public:
     /// False when `timeout_ns` ran out.
     bool wait(uint64_t value, uint64_t timeout_ns);
     bool is_reached(uint64_t value);
-    uint64_t last_submitted() const { return submitted_.load(std::memory_order_acquire); }
+    /// The latest value that the queue has accepted.
+    uint64_t last_submitted() const { return accepted_.load(std::memory_order_acquire); }
 
     /// Runs `destroy` once every submission made so far has finished: now if it has, else from a later wait or retire.
     void retire(std::move_only_function<void()> destroy);
@@ -50,7 +51,8 @@ private:
     Log log_;
     VkSemaphore semaphore_ = VK_NULL_HANDLE;
     std::mutex submit_mutex_;
-    std::atomic<uint64_t> submitted_ = 0;
+    std::atomic<uint64_t> submitted_ = 0; ///< raised before the queue sees the value, so that retire() waits for it
+    std::atomic<uint64_t> accepted_ = 0;  ///< raised when the queue has it; no later value may be asked for
     std::atomic<uint64_t> reached_ = 0;
     std::atomic<bool> lost_ = false;
     std::atomic<uint32_t> fail_in_ = 0;
