@@ -8,7 +8,8 @@ namespace vkinfer::graph {
 uint64_t place_blocks(std::span<ArenaBlock> blocks, uint64_t alignment) {
     std::vector<uint32_t> order(blocks.size());
     std::iota(order.begin(), order.end(), 0u);
-    std::ranges::stable_sort(order, [&](uint32_t a, uint32_t b) { return blocks[a].size_bytes > blocks[b].size_bytes; });
+    std::ranges::stable_sort(order,
+                             [&](uint32_t a, uint32_t b) { return blocks[a].size_bytes > blocks[b].size_bytes; });
 
     std::vector<uint32_t> placed; // sorted by offset
     uint64_t arena_bytes = 0;
@@ -24,7 +25,8 @@ uint64_t place_blocks(std::span<ArenaBlock> blocks, uint64_t alignment) {
         }
         block.offset = offset;
         arena_bytes = std::max(arena_bytes, offset + size);
-        placed.insert(std::ranges::upper_bound(placed, offset, {}, [&](uint32_t i) { return blocks[i].offset; }), index);
+        placed.insert(std::ranges::upper_bound(placed, offset, {}, [&](uint32_t i) { return blocks[i].offset; }),
+                      index);
     }
     return arena_bytes;
 }

@@ -9,8 +9,8 @@ namespace vkinfer::graph {
 
 struct ArenaBlock {
     uint64_t size_bytes = 0;
-    uint32_t first = 0; ///< index of the first dispatch that touches it
-    uint32_t last = 0;  ///< index of the last one
+    uint32_t first = 0;  ///< index of the first dispatch that touches it
+    uint32_t last = 0;   ///< index of the last one
     uint64_t offset = 0; ///< result
 };
 

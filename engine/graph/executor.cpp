@@ -32,7 +32,8 @@ RecordedPlan::RecordedPlan(gpu::Device& device, kernels::PipelineStore& pipeline
         bindings.clear();
         for (const BindingPlace& place : planned.bindings) bindings.push_back(range(place));
         const auto& groups = planned.dispatch.groups;
-        commands_.dispatch(pipelines.get(planned.dispatch), planned.dispatch.push, bindings, groups[0], groups[1], groups[2]);
+        commands_.dispatch(pipelines.get(planned.dispatch), planned.dispatch.push, bindings, groups[0], groups[1],
+                           groups[2]);
         if (timestamps_) commands_.timestamp(i + 1);
     }
     commands_.end();

@@ -15,9 +15,9 @@ namespace vkinfer::graph {
 /// A plan with its command list. Replaying costs one submission and nothing else.
 class RecordedPlan {
 public:
-    /// Binds the arena (at least plan.arena_bytes) and one range per external (empty for those reached by address only).
-    /// With `timestamps` every dispatch is timed. Throws Error when the plan has a hazard (a bug of ours), when a
-    /// pipeline does not compile, or when memory runs out.
+    /// Binds the arena (at least plan.arena_bytes) and one range per external (empty for those reached by address
+    /// only). With `timestamps` every dispatch is timed. Throws Error when the plan has a hazard (a bug of ours), when
+    /// a pipeline does not compile, or when memory runs out.
     RecordedPlan(gpu::Device& device, kernels::PipelineStore& pipelines, Plan plan, const gpu::Buffer& arena,
                  std::span<const gpu::BufferRange> externals, bool timestamps = false);
 

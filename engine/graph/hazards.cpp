@@ -24,7 +24,8 @@ std::vector<Hazard> find_hazards(const Plan& plan) {
             --first;
             for (const MemoryAccess& a : plan.dispatches[first].accesses) {
                 for (const MemoryAccess& b : plan.dispatches[second].accesses) {
-                    const bool overlap = a.resource == b.resource && std::max(a.begin, b.begin) < std::min(a.end, b.end);
+                    const bool overlap =
+                        a.resource == b.resource && std::max(a.begin, b.begin) < std::min(a.end, b.end);
                     if (overlap && (a.is_write || b.is_write)) hazards.push_back({first, second, a, b});
                 }
             }
@@ -34,11 +35,12 @@ std::vector<Hazard> find_hazards(const Plan& plan) {
 }
 
 std::string describe(const Hazard& hazard, const Plan& plan) {
-    const char* kind = hazard.first_access.is_write ? (hazard.second_access.is_read ? "read after write" : "write after write")
-                                                    : "write after read";
+    const char* kind = hazard.first_access.is_write
+                           ? (hazard.second_access.is_read ? "read after write" : "write after write")
+                           : "write after read";
     const ResourceId resource = hazard.second_access.resource;
-    return std::format("{}: dispatch {} ({}) and dispatch {} ({}) touch {} [{}, {}) without a barrier between them", kind,
-                       hazard.first, plan.dispatches[hazard.first].label, hazard.second,
+    return std::format("{}: dispatch {} ({}) and dispatch {} ({}) touch {} [{}, {}) without a barrier between them",
+                       kind, hazard.first, plan.dispatches[hazard.first].label, hazard.second,
                        plan.dispatches[hazard.second].label,
                        resource == kArena ? "the arena" : plan.externals[resource - 1].name,
                        std::max(hazard.first_access.begin, hazard.second_access.begin),

@@ -10,7 +10,8 @@
 
 namespace vkinfer::graph {
 
-/// Sets barrier_before where a dispatch touches what an earlier one since the last barrier wrote, or writes what one read.
+/// Sets barrier_before where a dispatch touches what an earlier one since the last barrier wrote, or writes what one
+/// read.
 void place_barriers(Plan& plan);
 
 /// Two dispatches without a barrier between them of which one writes what the other touches.

@@ -36,8 +36,8 @@ struct BindingPlace {
 struct PlannedDispatch {
     std::string label;
     kernels::Dispatch dispatch;
-    std::vector<BindingPlace> bindings;  ///< one per binding of the shader
-    std::vector<MemoryAccess> accesses;  ///< all memory it touches but weights, which nobody writes
+    std::vector<BindingPlace> bindings; ///< one per binding of the shader
+    std::vector<MemoryAccess> accesses; ///< all memory it touches but weights, which nobody writes
     bool barrier_before = false;
 };
 

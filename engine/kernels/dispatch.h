@@ -21,12 +21,12 @@ struct OperandAccess {
 struct Dispatch {
     const ShaderInfo* shader = nullptr;
     std::vector<uint32_t> specialization;
-    uint32_t subgroup_size = 0;           ///< 0: the driver's default
+    uint32_t subgroup_size = 0; ///< 0: the driver's default
     std::vector<std::byte> push;
-    std::vector<uint32_t> bindings;       ///< operand of each binding of the shader
-    std::vector<OperandAccess> unbound;   ///< operands reached by address (KV pools)
+    std::vector<uint32_t> bindings;     ///< operand of each binding of the shader
+    std::vector<OperandAccess> unbound; ///< operands reached by address (KV pools)
     std::array<uint32_t, 3> groups{1, 1, 1};
-    uint64_t bytes = 0;                   ///< memory traffic it cannot avoid
+    uint64_t bytes = 0; ///< memory traffic it cannot avoid
     uint64_t flops = 0;
 };
 

@@ -74,17 +74,18 @@ Lowered lower(const Attention& op, const Policy& policy) {
 
     Dispatch dispatch;
     dispatch.shader = shader_of("attention");
-    dispatch.specialization = spec_words(shader::AttentionSpec{.local_size = policy.subgroup_size,
-                                                               .head_size = s.head_size,
-                                                               .n_heads = s.n_heads,
-                                                               .n_kv_heads = s.n_kv_heads,
-                                                               .n_rows = op.rows_per_tile,
-                                                               .v_granule = value_granule(s.head_size, policy.subgroup_size),
-                                                               .type_k = static_cast<uint32_t>(s.type_k),
-                                                               .type_v = static_cast<uint32_t>(s.type_v),
-                                                               .page_tokens = s.page_tokens,
-                                                               .max_pages = s.max_pages,
-                                                               .n_splits = op.n_splits});
+    dispatch.specialization =
+        spec_words(shader::AttentionSpec{.local_size = policy.subgroup_size,
+                                         .head_size = s.head_size,
+                                         .n_heads = s.n_heads,
+                                         .n_kv_heads = s.n_kv_heads,
+                                         .n_rows = op.rows_per_tile,
+                                         .v_granule = value_granule(s.head_size, policy.subgroup_size),
+                                         .type_k = static_cast<uint32_t>(s.type_k),
+                                         .type_v = static_cast<uint32_t>(s.type_v),
+                                         .page_tokens = s.page_tokens,
+                                         .max_pages = s.max_pages,
+                                         .n_splits = op.n_splits});
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     dispatch.push = push_bytes(shader::AttentionPush{.k_pool = s.k_pool,
                                                      .v_pool = s.v_pool,
@@ -99,7 +100,8 @@ Lowered lower(const Attention& op, const Policy& policy) {
     lowered.dispatches.push_back(std::move(dispatch));
     if (!is_split) return lowered;
 
-    lowered.scratch_bytes = {uint64_t{4} * op.n_tiles * s.n_kv_heads * op.n_splits * op.rows_per_tile * (s.head_size + 2)};
+    lowered.scratch_bytes = {uint64_t{4} * op.n_tiles * s.n_kv_heads * op.n_splits * op.rows_per_tile *
+                             (s.head_size + 2)};
     Dispatch combine;
     combine.shader = shader_of("attention_combine");
     combine.specialization = spec_words(shader::AttentionCombineSpec{.head_size = s.head_size,
@@ -107,7 +109,8 @@ Lowered lower(const Attention& op, const Policy& policy) {
                                                                      .n_kv_heads = s.n_kv_heads,
                                                                      .n_rows = op.rows_per_tile,
                                                                      .n_splits = op.n_splits});
-    combine.push = push_bytes(shader::AttentionCombinePush{.y_stride = op.y_stride}, shader::kAttentionCombinePushBytes);
+    combine.push =
+        push_bytes(shader::AttentionCombinePush{.y_stride = op.y_stride}, shader::kAttentionCombinePushBytes);
     combine.bindings = {kCounts, kTiles, kPartials, kY};
     combine.groups = {s.n_kv_heads * op.rows_per_tile, op.n_tiles, 1};
     combine.bytes = lowered.scratch_bytes[0];

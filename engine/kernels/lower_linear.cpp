@@ -10,7 +10,9 @@ namespace vkinfer::kernels {
 
 namespace {
 
-uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+uint32_t ceil_div(uint32_t a, uint32_t b) {
+    return (a + b - 1) / b;
+}
 
 const WeightLayout& layout_of(const Weight& weight) {
     const WeightLayout* layout = find_weight_layout(weight.type);
@@ -26,7 +28,8 @@ const ShaderInfo* shader_of(const std::string& name) {
 
 uint64_t weight_bytes(const Weight& weight) {
     const WeightLayout& layout = layout_of(weight);
-    return weight_code_bytes(layout, weight.n_rows, weight.n_cols) + weight_scale_bytes(layout, weight.n_rows, weight.n_cols);
+    return weight_code_bytes(layout, weight.n_rows, weight.n_cols) +
+           weight_scale_bytes(layout, weight.n_rows, weight.n_cols);
 }
 
 /// Traffic and work of a product, whoever does it.
@@ -46,8 +49,7 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
     if (int8) {
         Dispatch quantise;
         quantise.shader = shader_of("quantize_act");
-        quantise.specialization =
-            spec_words(shader::QuantizeActSpec{.count_index = static_cast<uint32_t>(op.columns)});
+        quantise.specialization = spec_words(shader::QuantizeActSpec{.count_index = static_cast<uint32_t>(op.columns)});
         quantise.push = push_bytes(shader::QuantizeActPush{.n_blocks = op.weight.n_blocks(), .x_stride = op.x_stride},
                                    shader::kQuantizeActPushBytes);
         quantise.bindings = {kCounts, kX, kActCodes, kActScales};
@@ -82,7 +84,7 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
                                                   .n_blocks = op.weight.n_blocks(),
                                                   .x_stride = int8 ? op.weight.n_blocks() : op.x_stride,
                                                   .y_stride = op.y_stride,
-.y_offset = op.y_offset},
+                                                  .y_offset = op.y_offset},
                                shader::kMatvecPushBytes);
     dispatch.bindings = {kCounts, int8 ? kActCodes : kX, int8 ? kActScales : kX, kResidual, kY};
     dispatch.groups = {ceil_div(op.n_out, spec.lanes * spec.rows_per_lane), ceil_div(op.n_columns, spec.n_columns), 1};
@@ -122,7 +124,7 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
                                                        .n_blocks = op.weight.n_blocks(),
                                                        .x_stride = op.x_stride,
                                                        .y_stride = op.y_stride,
-.y_offset = op.y_offset},
+                                                       .y_offset = op.y_offset},
                                shader::kGemmCoopmatPushBytes);
     dispatch.bindings = {kCounts, kX, kResidual, kY};
     dispatch.groups = {ceil_div(op.n_out, tiles.tile_m), ceil_div(op.n_columns, tiles.tile_n), 1};

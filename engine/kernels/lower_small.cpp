@@ -9,7 +9,9 @@ namespace vkinfer::kernels {
 
 namespace {
 
-uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+uint32_t ceil_div(uint32_t a, uint32_t b) {
+    return (a + b - 1) / b;
+}
 
 Lowered one(const char* name, std::vector<uint32_t> specialization, std::vector<std::byte> push,
             std::vector<uint32_t> bindings, std::array<uint32_t, 3> groups, uint64_t bytes) {
@@ -29,7 +31,8 @@ Lowered one(const char* name, std::vector<uint32_t> specialization, std::vector<
 Lowered lower(const RmsNorm& op, const Policy& policy) {
     VKINFER_ASSERT(op.n_cols % 4 == 0);
     // One subgroup needs no barrier, which is a coroutine switch on a CPU; a GPU hides latency with more.
-    const uint32_t waves = policy.is_cpu ? 1 : std::clamp(op.n_cols / 4 / policy.subgroup_size, 1u, 256 / policy.subgroup_size);
+    const uint32_t waves =
+        policy.is_cpu ? 1 : std::clamp(op.n_cols / 4 / policy.subgroup_size, 1u, 256 / policy.subgroup_size);
     const shader::RmsNormSpec spec{.local_size = waves * policy.subgroup_size,
                                    .subgroup_size = policy.subgroup_size,
                                    .count_index = static_cast<uint32_t>(op.rows)};
@@ -55,8 +58,8 @@ Lowered lower(const GatherRows& op, const Policy&) {
 
 Lowered lower(const RopeTable& op, const Policy&) {
     const shader::RopeTablePush push{.frequencies = op.frequencies, .n_pairs = op.n_pairs, .magnitude = op.magnitude};
-    return one("rope_table", spec_words(shader::RopeTableSpec{}), push_bytes(push, shader::kRopeTablePushBytes), {0, 1, 2},
-               {ceil_div(op.n_pairs, 64), op.n_tokens, 1}, uint64_t{8} * op.n_tokens * op.n_pairs);
+    return one("rope_table", spec_words(shader::RopeTableSpec{}), push_bytes(push, shader::kRopeTablePushBytes),
+               {0, 1, 2}, {ceil_div(op.n_pairs, 64), op.n_tokens, 1}, uint64_t{8} * op.n_tokens * op.n_pairs);
 }
 
 uint32_t n_operands(const Op& op) {

@@ -36,13 +36,13 @@ struct RmsNorm {
 /// y[t] = W x[t] (+ bias) (+ residual[t]), or silu(gate x) * up x for a stacked weight of gate and up rows.
 /// Operands: counts, x (n_columns, x_stride), residual (n_columns, y_stride; repeat y when unused), y.
 struct Linear {
-    Weight weight;          ///< is_glu: 2 * n_out rows, gate first
+    Weight weight; ///< is_glu: 2 * n_out rows, gate first
     uint32_t n_out = 0;
     uint32_t n_columns = 0; ///< most tokens at once
     uint32_t x_stride = 0;
     uint32_t y_stride = 0;
-    uint32_t y_offset = 0;  ///< first element of each row of y that is written
-    uint64_t bias = 0;      ///< device address of n_out floats, or 0
+    uint32_t y_offset = 0; ///< first element of each row of y that is written
+    uint64_t bias = 0;     ///< device address of n_out floats, or 0
     bool has_residual = false;
     bool is_glu = false;
     RowCount columns = RowCount::tokens;
@@ -65,7 +65,7 @@ struct GatherRows {
 
 /// cos and sin per token and rotary pair.  Operands: counts, tokens, table (n_tokens, n_pairs) of two floats.
 struct RopeTable {
-    uint64_t frequencies = 0; ///< device address of n_pairs (high, low) turns per token
+    uint64_t frequencies = 0; ///< device address of n_pairs turns per token in 64-bit fixed point
     uint32_t n_tokens = 0;
     uint32_t n_pairs = 0;
     float magnitude = 1;
@@ -81,8 +81,8 @@ struct AttentionShape {
     format::TensorType type_k = format::TensorType::f16;
     format::TensorType type_v = format::TensorType::f16;
     uint32_t page_tokens = 64;
-    uint32_t max_pages = 1;  ///< entries of one sequence in the page table
-    uint64_t k_pool = 0;     ///< device addresses of the layer's pools
+    uint32_t max_pages = 1; ///< entries of one sequence in the page table
+    uint64_t k_pool = 0;    ///< device addresses of the layer's pools
     uint64_t v_pool = 0;
 };
 
@@ -93,7 +93,7 @@ struct RopeStore {
     uint32_t stride = 0;
     uint32_t n_rot = 0;
     RopeKind kind = RopeKind::neox;
-    uint64_t q_norm = 0;     ///< device address of head_size floats, or 0 for no norm
+    uint64_t q_norm = 0; ///< device address of head_size floats, or 0 for no norm
     uint64_t k_norm = 0;
     float eps = 0;
 };
@@ -101,8 +101,8 @@ struct RopeStore {
 /// Flash attention over the paged cache.  Operands: counts, tiles, pages, q (n_tokens, q_stride), y, kv.
 struct Attention {
     AttentionShape shape;
-    uint32_t n_tokens = 0;   ///< bucket of tokens of the step
-    uint32_t n_tiles = 0;    ///< most tiles of the step
+    uint32_t n_tokens = 0; ///< bucket of tokens of the step
+    uint32_t n_tiles = 0;  ///< most tiles of the step
     uint32_t rows_per_tile = 1;
     uint32_t n_splits = 1;
     uint32_t q_stride = 0;

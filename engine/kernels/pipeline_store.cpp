@@ -10,7 +10,8 @@ namespace {
 
 std::string full_name(const ShaderInfo& shader, const std::vector<uint32_t>& specialization) {
     std::string name(shader.name);
-    for (size_t i = 0; i < specialization.size(); ++i) name += std::format("{}{}", i == 0 ? ' ' : ',', specialization[i]);
+    for (size_t i = 0; i < specialization.size(); ++i)
+        name += std::format("{}{}", i == 0 ? ' ' : ',', specialization[i]);
     return name;
 }
 

@@ -27,7 +27,8 @@ public:
     const gpu::Pipeline& get(const Dispatch& dispatch);
 
     /// Every pipeline so far, with a name that tells variant and constants apart.
-    void for_each(const std::function<void(const std::string& name, const ShaderInfo&, const gpu::Pipeline&)>& visit) const;
+    void
+    for_each(const std::function<void(const std::string& name, const ShaderInfo&, const gpu::Pipeline&)>& visit) const;
 
 private:
     using Key = std::tuple<const ShaderInfo*, std::vector<uint32_t>, uint32_t>;

@@ -14,7 +14,8 @@ const gpu::CoopmatShape* find_shape(const gpu::Capabilities& device) {
     using enum gpu::ComponentType;
     const gpu::CoopmatShape* best = nullptr;
     for (const gpu::CoopmatShape& shape : device.coopmat_shapes) {
-        if (!shape.subgroup_scope || shape.a != f16 || shape.b != f16 || shape.c != f32 || shape.result != f32) continue;
+        if (!shape.subgroup_scope || shape.a != f16 || shape.b != f16 || shape.c != f32 || shape.result != f32)
+            continue;
         if (32 % shape.k != 0 || 32 % shape.m != 0 || 32 % shape.n != 0) continue;
         const auto rank = [](const gpu::CoopmatShape& s) {
             return std::pair(s.m == s.n && s.n == s.k, s.m * s.n * s.k);
@@ -82,8 +83,9 @@ Policy choose_policy(const gpu::Capabilities& device, const PolicyOptions& optio
         throw Error(ErrorKind::unsupported, "--coopmat on needs f16 activations, but --act asks for another precision.",
                     "Use --act auto or --act f16 with --coopmat on.");
     }
-    policy.coopmat = shape != nullptr && f16_allowed &&
-                     (options.coopmat == CoopmatMode::on || (options.coopmat == CoopmatMode::automatic && !policy.is_cpu));
+    policy.coopmat =
+        shape != nullptr && f16_allowed &&
+        (options.coopmat == CoopmatMode::on || (options.coopmat == CoopmatMode::automatic && !policy.is_cpu));
     if (policy.coopmat) {
         policy.tiles = choose_tiles(*shape, policy.subgroup_size);
         if (options.coopmat == CoopmatMode::on) policy.coopmat_min_columns = 2; // forced: whenever there is a matrix

@@ -32,22 +32,22 @@ struct CoopmatTiles {
 };
 
 struct Policy {
-    uint32_t subgroup_size = 32;    ///< of every kernel with subgroup operations
+    uint32_t subgroup_size = 32;        ///< of every kernel with subgroup operations
     bool require_subgroup_size = false; ///< the device can be told; otherwise it is the only size
     uint32_t compute_units = 1;
     bool is_cpu = false;
 
-    bool int8_activations = false;  ///< mat-vec multiplies int8 by packed dot products
-    bool coopmat = false;           ///< GEMM on cooperative matrices from coopmat_min_columns on
+    bool int8_activations = false; ///< mat-vec multiplies int8 by packed dot products
+    bool coopmat = false;          ///< GEMM on cooperative matrices from coopmat_min_columns on
     CoopmatTiles tiles;
     uint32_t coopmat_min_columns = 33;
 
-    uint32_t matvec_lanes = 32;         ///< lanes of a subgroup
-    uint32_t matvec_splits = 4;         ///< subgroups that share the K of a row
-    uint32_t matvec_max_columns = 8;    ///< columns a lane keeps
+    uint32_t matvec_lanes = 32;      ///< lanes of a subgroup
+    uint32_t matvec_splits = 4;      ///< subgroups that share the K of a row
+    uint32_t matvec_max_columns = 8; ///< columns a lane keeps
     uint32_t matvec_rows_per_lane = 1;
 
-    uint32_t attention_rows = 8;        ///< most query rows of a tile
+    uint32_t attention_rows = 8; ///< most query rows of a tile
     uint32_t attention_splits_decode = 8;
 
     /// "coopmat 16x16x16, activations f32 ...": one line for programs to print.

@@ -10,8 +10,12 @@ namespace vkinfer::kernels {
 
 enum class Access : uint8_t { read = 1, write = 2, read_write = 3 };
 
-inline bool reads(Access access) { return (static_cast<uint8_t>(access) & 1) != 0; }
-inline bool writes(Access access) { return (static_cast<uint8_t>(access) & 2) != 0; }
+inline bool reads(Access access) {
+    return (static_cast<uint8_t>(access) & 1) != 0;
+}
+inline bool writes(Access access) {
+    return (static_cast<uint8_t>(access) & 2) != 0;
+}
 
 struct ShaderBinding {
     std::string_view name;
@@ -26,7 +30,7 @@ struct ShaderInfo {
     std::string_view kernel; ///< "matvec"
     std::span<const uint32_t> spirv;
     uint32_t push_bytes = 0;
-    uint32_t n_spec = 0;     ///< specialisation constants 0 .. n_spec - 1, all of 32 bits
+    uint32_t n_spec = 0; ///< specialisation constants 0 .. n_spec - 1, all of 32 bits
     bool coopmat = false;
     bool full_subgroups = false;
     std::array<ShaderBinding, kMaxBindings> bindings{};

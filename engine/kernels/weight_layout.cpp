@@ -10,7 +10,7 @@ using format::TensorType;
 
 // One row per type with a GLSL include in shaders/include/weight; the manifest lists the same names.
 constexpr std::array kLayouts = {
-    WeightLayout{TensorType::f32, "f32", 8, 0, false},  WeightLayout{TensorType::f16, "f16", 4, 0, false},
+    WeightLayout{TensorType::f32, "f32", 8, 0, false},   WeightLayout{TensorType::f16, "f16", 4, 0, false},
     WeightLayout{TensorType::bf16, "bf16", 4, 0, false}, WeightLayout{TensorType::q8_0, "q8_0", 2, 2, true},
     WeightLayout{TensorType::q4_0, "q4_0", 1, 2, true},
 };

@@ -12,13 +12,14 @@ namespace vkinfer::kernels {
 inline constexpr uint32_t kStripRows = 16;
 inline constexpr uint32_t kBlockElements = 32;
 
-/// A type that kernels decode natively. The row of a type here, its GLSL include and the manifest's list share one name.
+/// A type that kernels decode natively. The row of a type here, its GLSL include and the manifest's list share one
+/// name.
 struct WeightLayout {
     format::TensorType type;
-    const char* shader_name;    ///< "q4_0": the include under shaders/include/weight and the variant's name
-    uint32_t code_granules;     ///< 16-byte granules of one row's block of 32
-    uint32_t scale_bytes;       ///< bytes of scales of one row's block of 32
-    bool has_int8;              ///< decodes to int8 codes for packed dot products
+    const char* shader_name; ///< "q4_0": the include under shaders/include/weight and the variant's name
+    uint32_t code_granules;  ///< 16-byte granules of one row's block of 32
+    uint32_t scale_bytes;    ///< bytes of scales of one row's block of 32
+    bool has_int8;           ///< decodes to int8 codes for packed dot products
 };
 
 /// The layout of a type, or null when no kernel decodes it.

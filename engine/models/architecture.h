@@ -20,18 +20,18 @@ namespace vkinfer::models {
 /// A tensor that the loader puts into device memory under `key`.
 struct TensorNeed {
     enum class Kind : uint8_t {
-        matrix,          ///< repacked for kernels; several sources of one type are stacked by rows
-        vector,          ///< float32; several sources are joined, a source named "" stands for zeros of its size
-        host_vector,     ///< float32, only for the builder (LoadedModel::host_vectors)
+        matrix,      ///< repacked for kernels; several sources of one type are stacked by rows
+        vector,      ///< float32; several sources are joined, a source named "" stands for zeros of its size
+        host_vector, ///< float32, only for the builder (LoadedModel::host_vectors)
     };
     struct Source {
-        std::string name;     ///< name in the file
-        uint32_t n_rows = 0;  ///< of a matrix; length of a vector
+        std::string name;    ///< name in the file
+        uint32_t n_rows = 0; ///< of a matrix; length of a vector
     };
     std::string key;
     Kind kind = Kind::matrix;
     std::vector<Source> sources;
-    uint32_t n_cols = 0;      ///< row length of a matrix
+    uint32_t n_cols = 0; ///< row length of a matrix
 };
 
 /// Device addresses of everything that was loaded.
@@ -52,19 +52,19 @@ struct KvConfig {
     format::TensorType type_k = format::TensorType::f16;
     format::TensorType type_v = format::TensorType::f16;
     uint32_t page_tokens = 64;
-    uint32_t max_pages = 1;           ///< of one sequence
+    uint32_t max_pages = 1; ///< of one sequence
     struct Layer {
         uint64_t k_pool = 0;
         uint64_t v_pool = 0;
     };
     std::vector<Layer> layers;
-    uint64_t layer_bytes = 0;         ///< K and V of a layer together, for hazards
+    uint64_t layer_bytes = 0; ///< K and V of a layer together, for hazards
 };
 
 /// The shape a plan is made for.
 struct StepShape {
     uint32_t n_tokens = 1;
-    uint32_t n_outputs = 1;           ///< 0: no logits
+    uint32_t n_outputs = 1; ///< 0: no logits
     uint32_t n_tiles = 1;
     uint32_t rows_per_tile = 1;
     uint32_t n_splits = 1;
@@ -87,7 +87,7 @@ struct BuildInput {
 
 /// One row of the registry.
 struct Architecture {
-    std::string_view name;            ///< general.architecture
+    std::string_view name; ///< general.architecture
     ModelConfig (*read)(const format::GgufFile& file);
     std::vector<TensorNeed> (*tensors)(const ModelConfig& config, const format::GgufFile& file);
     graph::Graph (*build)(const BuildInput& input);

@@ -46,13 +46,14 @@ RopeConfig read_rope(const format::GgufFile& file, const std::string& arch, cons
     rope.beta_slow = file.get_or<float>(key("rope.scaling.yarn_beta_slow"), 1.0f);
     rope.log_multiplier = file.get_or<float>(key("rope.scaling.yarn_log_multiplier"), 0.0f);
     if (!(rope.base > 1.0) || !std::isfinite(rope.base) || !std::isfinite(rope.factor)) {
-        throw Error(ErrorKind::invalid_input,
-                    std::format("{}: rope frequency base {} or factor {} cannot be right.", file.name(), rope.base, rope.factor));
+        throw Error(ErrorKind::invalid_input, std::format("{}: rope frequency base {} or factor {} cannot be right.",
+                                                          file.name(), rope.base, rope.factor));
     }
     return rope;
 }
 
-uint32_t one_for_all(const format::GgufFile& file, const std::string& key, uint32_t n_layers, uint32_t low, uint32_t high) {
+uint32_t one_for_all(const format::GgufFile& file, const std::string& key, uint32_t n_layers, uint32_t low,
+                     uint32_t high) {
     const std::vector<uint32_t> values = file.get_per_layer<uint32_t>(key, n_layers);
     if (std::ranges::adjacent_find(values, std::not_equal_to<>()) != values.end()) {
         throw Error(ErrorKind::unsupported, std::format("{}: {} differs from layer to layer.", file.name(), key),
@@ -81,15 +82,17 @@ ModelConfig read_config(const format::GgufFile& file) {
                             ? one_for_all(file, key("attention.head_count_kv"), config.n_layers, 1, 4096)
                             : config.n_heads;
     if (config.n_heads % config.n_kv_heads != 0) {
-        throw Error(ErrorKind::invalid_input, std::format("{}: {} query heads do not divide among {} K/V heads.", file.name(),
-                                                          config.n_heads, config.n_kv_heads));
+        throw Error(ErrorKind::invalid_input, std::format("{}: {} query heads do not divide among {} K/V heads.",
+                                                          file.name(), config.n_heads, config.n_kv_heads));
     }
     config.head_size = file.get_or<uint32_t>(key("attention.key_length"), config.n_embd / config.n_heads);
     const uint32_t value_size = file.get_or<uint32_t>(key("attention.value_length"), config.head_size);
-    if (config.head_size == 0 || config.head_size > 1024 || config.head_size % 8 != 0 || value_size != config.head_size) {
-        throw Error(ErrorKind::unsupported, std::format("{}: heads of {} (K) and {} (V) dimensions.", file.name(),
-                                                        config.head_size, value_size),
-                    "K and V must have the same size, a multiple of 8 up to 1024.");
+    if (config.head_size == 0 || config.head_size > 1024 || config.head_size % 8 != 0 ||
+        value_size != config.head_size) {
+        throw Error(
+            ErrorKind::unsupported,
+            std::format("{}: heads of {} (K) and {} (V) dimensions.", file.name(), config.head_size, value_size),
+            "K and V must have the same size, a multiple of 8 up to 1024.");
     }
     if (config.n_embd % kernels::kBlockElements != 0 || config.n_ff % kernels::kBlockElements != 0 ||
         config.q_width() % kernels::kBlockElements != 0) {
@@ -110,6 +113,11 @@ ModelConfig read_config(const format::GgufFile& file) {
     config.n_vocab = static_cast<uint32_t>(std::min<uint64_t>(embedding.dims[1], 1u << 24));
     config.rope = read_rope(file, arch, config);
     return config;
+}
+
+uint64_t turns_to_fixed_point(double turns) {
+    // 53 bits of the double are all there is; whole turns drop out.
+    return static_cast<uint64_t>((turns - std::floor(turns)) * 0x1p64);
 }
 
 RopeFrequencies rope_frequencies(const RopeConfig& rope, const std::vector<float>& frequency_factors) {
@@ -136,10 +144,7 @@ RopeFrequencies rope_frequencies(const RopeConfig& rope, const std::vector<float
             mix = ext_factor * (1.0 - std::clamp((i - low) / std::max(0.001, high - low), 0.0, 1.0));
         }
         const double radians = (1.0 - mix) * freq_scale * extrapolated + mix * extrapolated;
-        const double turns = radians / (2.0 * std::numbers::pi);
-        const auto head = static_cast<float>(turns);
-        result.pairs.push_back(head);
-        result.pairs.push_back(static_cast<float>(turns - static_cast<double>(head)));
+        result.pairs.push_back(turns_to_fixed_point(radians / (2.0 * std::numbers::pi)));
     }
     const auto magnitude = [&](double a) { return rope.factor <= 1.0 ? 1.0 : 1.0 + 0.1 * a * std::log(rope.factor); };
     double m = rope.attn_factor;

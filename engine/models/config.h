@@ -19,13 +19,13 @@ struct RopeConfig {
     uint32_t n_rot = 0;
     double base = 10000;
     enum class Scaling : uint8_t { none, linear, yarn } scaling = Scaling::none;
-    double factor = 1;               ///< s
-    double original_context = 0;     ///< L0
+    double factor = 1;           ///< s
+    double original_context = 0; ///< L0
     double attn_factor = 1;
-    double ext_factor = -1;          ///< -1: 1 for yarn, else 0
+    double ext_factor = -1; ///< -1: 1 for yarn, else 0
     double beta_fast = 32;
     double beta_slow = 1;
-    double log_multiplier = 0;       ///< yarn_log_multiplier; 0 = absent
+    double log_multiplier = 0; ///< yarn_log_multiplier; 0 = absent
 };
 
 struct ModelConfig {
@@ -39,7 +39,7 @@ struct ModelConfig {
     uint32_t n_vocab = 0;
     uint32_t n_ctx_train = 0;
     float norm_eps = 0;
-    float attention_scale = 0;       ///< already 1 / sqrt(head_size) where the file says nothing
+    float attention_scale = 0; ///< already 1 / sqrt(head_size) where the file says nothing
     RopeConfig rope;
 
     uint32_t q_width() const { return n_heads * head_size; }
@@ -50,12 +50,14 @@ struct ModelConfig {
 /// Reads the keys that all families share. Throws Error that names key and value.
 ModelConfig read_config(const format::GgufFile& file);
 
-/// Per rotary pair the turns per token as (high, low) floats, and the factor on cos and sin.
+/// Per rotary pair the turns per token as 64-bit fixed point (2^64 is a whole turn), and the factor on cos and sin.
 /// `frequency_factors`: rope_freqs.weight, or empty. Formulas: YaRN (Peng et al. 2023) as llama.cpp's files use it.
 struct RopeFrequencies {
-    std::vector<float> pairs; ///< 2 * n_rot / 2 floats
+    std::vector<uint64_t> pairs; ///< n_rot / 2
     float magnitude = 1;
 };
+/// The fraction of a turn as fixed point.
+uint64_t turns_to_fixed_point(double turns);
 RopeFrequencies rope_frequencies(const RopeConfig& rope, const std::vector<float>& frequency_factors);
 
 } // namespace vkinfer::models

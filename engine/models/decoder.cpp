@@ -8,7 +8,9 @@ namespace vkinfer::models {
 
 namespace {
 
-std::string blk(uint32_t layer, std::string_view name) { return std::format("blk.{}.{}", layer, name); }
+std::string blk(uint32_t layer, std::string_view name) {
+    return std::format("blk.{}.{}", layer, name);
+}
 
 /// Matrices that may be stacked into one: same type in the file and whole strips of rows each.
 bool can_stack(const format::GgufFile& file, const std::vector<TensorNeed::Source>& sources) {
@@ -32,7 +34,8 @@ void need_matrices(std::vector<TensorNeed>& needs, const format::GgufFile& file,
 }
 
 /// A vector of one source when the file has it.
-void need_optional_vector(std::vector<TensorNeed>& needs, const format::GgufFile& file, const std::string& name, uint32_t n) {
+void need_optional_vector(std::vector<TensorNeed>& needs, const format::GgufFile& file, const std::string& name,
+                          uint32_t n) {
     if (file.find_tensor(name) != nullptr) needs.push_back({name, TensorNeed::Kind::vector, {{name, n}}, 0});
 }
 
@@ -67,15 +70,17 @@ std::vector<TensorNeed> decoder_tensors(const ModelConfig& c, const format::Gguf
                           c.n_embd);
             TensorNeed bias{blk(il, "attn_qkv.bias"), Kind::vector, {}, 0};
             bool has_bias = false;
-            for (const auto& [name, width] : {std::pair{"attn_q.bias", c.q_width()}, std::pair{"attn_k.bias", c.kv_width()},
-                                              std::pair{"attn_v.bias", c.kv_width()}}) {
+            for (const auto& [name, width] :
+                 {std::pair{"attn_q.bias", c.q_width()}, std::pair{"attn_k.bias", c.kv_width()},
+                  std::pair{"attn_v.bias", c.kv_width()}}) {
                 const bool here = file.find_tensor(blk(il, name)) != nullptr;
                 has_bias = has_bias || here;
                 bias.sources.push_back({here ? blk(il, name) : "", width});
             }
             if (has_bias) needs.push_back(std::move(bias));
         }
-        needs.push_back({blk(il, "attn_output.weight"), Kind::matrix, {{blk(il, "attn_output.weight"), c.n_embd}}, c.q_width()});
+        needs.push_back(
+            {blk(il, "attn_output.weight"), Kind::matrix, {{blk(il, "attn_output.weight"), c.n_embd}}, c.q_width()});
         need_optional_vector(needs, file, blk(il, "attn_output.bias"), c.n_embd);
         need_matrices(needs, file, blk(il, "gate_up"),
                       {{blk(il, "ffn_gate.weight"), c.n_ff}, {blk(il, "ffn_up.weight"), c.n_ff}}, c.n_embd);
@@ -103,7 +108,8 @@ public:
         pages_ = g_.external(std::string(kExternalPages), uint64_t{4} * kv_.max_pages);
 
         graph::TensorId x = activation("embd", c_.n_embd);
-        g_.add("embed", kernels::Embed{w_.matrix("token_embd.weight"), shape_.n_tokens, c_.n_embd}, {counts_, tokens_, x});
+        g_.add("embed", kernels::Embed{w_.matrix("token_embd.weight"), shape_.n_tokens, c_.n_embd},
+               {counts_, tokens_, x});
         rope_table_ = g_.activation("rope", uint64_t{8} * shape_.n_tokens * (c_.rope.n_rot / 2));
         g_.add("rope_table",
                kernels::RopeTable{w_.rope_frequencies, shape_.n_tokens, c_.rope.n_rot / 2, w_.rope_magnitude},
@@ -280,6 +286,8 @@ private:
 
 } // namespace
 
-graph::Graph build_decoder(const BuildInput& input) { return DecoderBuilder(input).build(); }
+graph::Graph build_decoder(const BuildInput& input) {
+    return DecoderBuilder(input).build();
+}
 
 } // namespace vkinfer::models

@@ -1,5 +1,5 @@
-// Qwen3 dense: no biases, an RMS norm per head on Q and K before the rotation, pairs (i, i + n_rot / 2); heads are often
-// wider than n_embd / n_head.
+// Qwen3 dense: no biases, an RMS norm per head on Q and K before the rotation, pairs (i, i + n_rot / 2); heads are
+// often wider than n_embd / n_head.
 #include "models/families.h"
 
 namespace vkinfer::models {

@@ -14,7 +14,9 @@ constexpr std::array kArchitectures = {kLlama, kQwen2, kQwen3};
 
 } // namespace
 
-std::span<const Architecture> architectures() { return kArchitectures; }
+std::span<const Architecture> architectures() {
+    return kArchitectures;
+}
 
 const Architecture& find_architecture(std::string_view name) {
     std::string known;
@@ -36,6 +38,8 @@ uint64_t LoadedModel::vector(std::string_view key) const {
     return it == vectors.end() ? 0 : it->second;
 }
 
-std::string kv_external(uint32_t layer) { return std::format("kv.{}", layer); }
+std::string kv_external(uint32_t layer) {
+    return std::format("kv.{}", layer);
+}
 
 } // namespace vkinfer::models

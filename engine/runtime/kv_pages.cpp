@@ -20,8 +20,8 @@ Result<void> KvPages::reserve(uint32_t sequence, uint32_t n_tokens) {
     }
     if (wanted > pages.size() && wanted - pages.size() > free_.size()) {
         return fail(ErrorKind::out_of_memory,
-                    std::format("The KV cache has {} free pages of {} tokens, {} are needed.", free_.size(), page_tokens_,
-                                wanted - pages.size()),
+                    std::format("The KV cache has {} free pages of {} tokens, {} are needed.", free_.size(),
+                                page_tokens_, wanted - pages.size()),
                     "Lower -c or -np, or use a smaller KV type (-ctk, -ctv).");
     }
     while (pages.size() < wanted) {

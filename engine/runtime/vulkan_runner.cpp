@@ -28,7 +28,9 @@ namespace {
 constexpr uint32_t kPageTokens = 64;
 
 /// Buckets: powers of two up to the micro-batch, so that a step wastes at most half of its columns.
-uint32_t bucket(uint32_t n, uint32_t largest) { return std::min(std::bit_ceil(n), largest); }
+uint32_t bucket(uint32_t n, uint32_t largest) {
+    return std::min(std::bit_ceil(n), largest);
+}
 
 gpu::DeviceOptions device_options(const RunnerOptions& options) {
     gpu::DeviceOptions result;
@@ -72,14 +74,16 @@ public:
 
     Result<void> reserve(int32_t sequence, int32_t n_tokens) override {
         if (n_tokens > limits_.n_ctx) {
-            return fail(ErrorKind::context_overflow, std::format("{} tokens do not fit a context of {}.", n_tokens, limits_.n_ctx),
+            return fail(ErrorKind::context_overflow,
+                        std::format("{} tokens do not fit a context of {}.", n_tokens, limits_.n_ctx),
                         "Raise -c or shorten the prompt.");
         }
         const auto s = static_cast<uint32_t>(sequence);
         const size_t before = pages_->pages_of(s).size();
         if (auto reserved = pages_->reserve(s, static_cast<uint32_t>(n_tokens)); !reserved) return reserved;
         const auto pages = pages_->pages_of(s);
-        auto* table = reinterpret_cast<uint32_t*>(step_.mapped() + layout_.pages_offset()) + uint64_t{s} * layout_.max_pages;
+        auto* table =
+            reinterpret_cast<uint32_t*>(step_.mapped() + layout_.pages_offset()) + uint64_t{s} * layout_.max_pages;
         std::copy(pages.begin() + static_cast<std::ptrdiff_t>(before), pages.end(), table + before);
         return {};
     }
@@ -145,26 +149,30 @@ private:
         // Split K/V so that a device is filled; a prefill fills it by itself.
         const uint32_t groups = config_.n_kv_heads * shape.n_tiles;
         const uint32_t wanted = policy_.compute_units * 4;
-        shape.n_splits = groups >= wanted ? 1 : std::min(policy_.attention_splits_decode, (wanted + groups - 1) / groups);
+        shape.n_splits =
+            groups >= wanted ? 1 : std::min(policy_.attention_splits_decode, (wanted + groups - 1) / groups);
         return shape;
     }
 
     void check_options(const RunnerOptions& options) {
         for (const auto& [flag, type] : {std::pair{"-ctk", options.type_k}, std::pair{"-ctv", options.type_v}}) {
             if (!kernels::is_kv_type(type)) {
-                throw Error(ErrorKind::unsupported, std::format("{} {}: no kernel for this type.", flag, format::to_string(type)),
+                throw Error(ErrorKind::unsupported,
+                            std::format("{} {}: no kernel for this type.", flag, format::to_string(type)),
                             "Use f16, q8_0, q4_0 or f32.");
             }
             if (config_.head_size % format::traits(type).block_elements != 0) {
                 throw Error(ErrorKind::unsupported,
                             std::format("{} {}: heads of {} dimensions are not whole blocks of {}.", flag,
-                                        format::to_string(type), config_.head_size, format::traits(type).block_elements),
+                                        format::to_string(type), config_.head_size,
+                                        format::traits(type).block_elements),
                             "Use f16.");
             }
         }
         const auto in_range = [](const char* flag, int64_t value, int64_t low, int64_t high) {
             if (value < low || value > high) {
-                throw Error(ErrorKind::invalid_input, std::format("{} is {}, expected {} to {}.", flag, value, low, high));
+                throw Error(ErrorKind::invalid_input,
+                            std::format("{} is {}, expected {} to {}.", flag, value, low, high));
             }
         };
         in_range("-c", options.n_ctx, 0, 1 << 24);
@@ -174,9 +182,11 @@ private:
         limits_.n_ctx = options.n_ctx > 0 ? options.n_ctx : static_cast<int32_t>(config_.n_ctx_train);
         limits_.max_sequences = options.max_sequences;
         limits_.max_batch = std::max(options.n_ubatch, options.max_sequences);
-        limits_.max_logits = options.max_logits > 0 ? std::min(options.max_logits, limits_.max_batch) : options.max_sequences;
+        limits_.max_logits =
+            options.max_logits > 0 ? std::min(options.max_logits, limits_.max_batch) : options.max_sequences;
         if (limits_.n_ctx > static_cast<int32_t>(config_.n_ctx_train)) {
-            log_.warning("-c {} is more than the {} tokens the model was trained with", limits_.n_ctx, config_.n_ctx_train);
+            log_.warning("-c {} is more than the {} tokens the model was trained with", limits_.n_ctx,
+                         config_.n_ctx_train);
         }
     }
 
@@ -204,12 +214,13 @@ private:
         } catch (const Error& error) {
             if (error.kind() != ErrorKind::out_of_memory) throw;
             throw Error(ErrorKind::out_of_memory,
-                        std::format("The KV cache for {} x {} tokens needs {}: {}", limits_.max_sequences, limits_.n_ctx,
-                                    gpu::size_text(kv_.layer_bytes * config_.n_layers), error.message()),
+                        std::format("The KV cache for {} x {} tokens needs {}: {}", limits_.max_sequences,
+                                    limits_.n_ctx, gpu::size_text(kv_.layer_bytes * config_.n_layers), error.message()),
                         "Lower -c or -np, or use -ctk q8_0 -ctv q8_0.");
         }
         kv_bytes_ = kv_.layer_bytes * config_.n_layers;
-        pages_.emplace(static_cast<uint32_t>(n_pages), kPageTokens, static_cast<uint32_t>(limits_.max_sequences), kv_.max_pages);
+        pages_.emplace(static_cast<uint32_t>(n_pages), kPageTokens, static_cast<uint32_t>(limits_.max_sequences),
+                       kv_.max_pages);
     }
 
     void make_step_buffers() {
@@ -219,7 +230,8 @@ private:
         for (uint32_t n = 1; n <= max_batch(); ++n) layout_.max_tiles = std::max(layout_.max_tiles, max_tiles(n));
         layout_.max_sequences = static_cast<uint32_t>(limits_.max_sequences);
         layout_.max_pages = kv_.max_pages;
-        step_ = gpu::Buffer(device_, {.size_bytes = layout_.size_bytes(), .domain = gpu::Domain::upload, .name = "step"});
+        step_ =
+            gpu::Buffer(device_, {.size_bytes = layout_.size_bytes(), .domain = gpu::Domain::upload, .name = "step"});
         std::memset(step_.mapped(), 0, layout_.size_bytes());
         logits_ = gpu::Buffer(device_, {.size_bytes = uint64_t{4} * max_outputs() * config_.n_vocab,
                                         .domain = gpu::Domain::readback,
@@ -235,11 +247,13 @@ private:
         if (compiled.arena_bytes > arena_.size()) {
             // Plans that were recorded with the smaller arena keep it alive; they are made again when they are needed.
             plans_.clear();
-            arena_.buffer = gpu::Buffer(device_, {.size_bytes = compiled.arena_bytes, .domain = gpu::Domain::device, .name = "arena"});
+            arena_.buffer = gpu::Buffer(
+                device_, {.size_bytes = compiled.arena_bytes, .domain = gpu::Domain::device, .name = "arena"});
         }
         std::vector<gpu::BufferRange> externals;
         for (const graph::External& external : compiled.externals) externals.push_back(range_of(external));
-        auto made = std::make_unique<graph::RecordedPlan>(device_, pipelines_, std::move(compiled), arena_.buffer, externals);
+        auto made =
+            std::make_unique<graph::RecordedPlan>(device_, pipelines_, std::move(compiled), arena_.buffer, externals);
         auto& place = plans_[shape];
         place = std::move(made);
         return *place;
@@ -272,21 +286,23 @@ private:
     /// What would read or write outside of buffers is refused here, once, rather than guarded in every kernel.
     void check(std::span<const StepToken> tokens) const {
         if (tokens.empty() || tokens.size() > max_batch()) {
-            throw Error(ErrorKind::invalid_input, std::format("{} tokens in a step, at most {}.", tokens.size(), max_batch()));
+            throw Error(ErrorKind::invalid_input,
+                        std::format("{} tokens in a step, at most {}.", tokens.size(), max_batch()));
         }
         uint32_t n_outputs = 0;
         for (const StepToken& token : tokens) {
             n_outputs += token.want_logits;
             if (token.token < 0 || token.token >= limits_.n_vocab) {
-                throw Error(ErrorKind::invalid_input, std::format("Token id {} is outside the vocabulary of {}.", token.token,
-                                                                  limits_.n_vocab));
+                throw Error(ErrorKind::invalid_input,
+                            std::format("Token id {} is outside the vocabulary of {}.", token.token, limits_.n_vocab));
             }
             VKINFER_ASSERT(token.sequence >= 0 && token.sequence < limits_.max_sequences);
             const auto pages = pages_->pages_of(static_cast<uint32_t>(token.sequence));
             VKINFER_ASSERT(token.position >= 0 && static_cast<uint32_t>(token.position) < pages.size() * kPageTokens);
         }
         if (n_outputs > max_outputs()) {
-            throw Error(ErrorKind::invalid_input, std::format("{} rows of logits in a step, at most {}.", n_outputs, max_outputs()));
+            throw Error(ErrorKind::invalid_input,
+                        std::format("{} rows of logits in a step, at most {}.", n_outputs, max_outputs()));
         }
     }
 
@@ -318,6 +334,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<VulkanRunner> create_vulkan_runner(const RunnerOptions& options) { return std::make_unique<Runner>(options); }
+std::unique_ptr<VulkanRunner> create_vulkan_runner(const RunnerOptions& options) {
+    return std::make_unique<Runner>(options);
+}
 
 } // namespace vkinfer::runtime

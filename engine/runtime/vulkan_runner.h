@@ -30,10 +30,10 @@ struct RunnerOptions {
     int32_t max_logits = 0; ///< rows of logits of one evaluate() at most; 0: max_sequences
     format::TensorType type_k = format::TensorType::f16;
     format::TensorType type_v = format::TensorType::f16;
-    std::string coopmat = "auto"; ///< auto, on, off
-    std::string act = "auto";     ///< activations in matmuls: auto, f32, f16, q8
-    bool validation = false;      ///< under the Vulkan validation layer
-    bool pipeline_cache = true;   ///< keep compiled pipelines under XDG_CACHE_HOME/vkinfer
+    std::string coopmat = "auto";    ///< auto, on, off
+    std::string act = "auto";        ///< activations in matmuls: auto, f32, f16, q8
+    bool validation = false;         ///< under the Vulkan validation layer
+    bool pipeline_cache = true;      ///< keep compiled pipelines under XDG_CACHE_HOME/vkinfer
     bool capture_statistics = false; ///< pipelines keep statistics and machine code (`vkinfer shaders`)
     Log log;
     std::function<void(float)> progress; ///< 0 .. 1 while loading

@@ -21,7 +21,9 @@ constexpr uint64_t kStageBytes = uint64_t{32} << 20;
 /// Tensors share buffers of about this size: few allocations, none too large for a small heap.
 constexpr uint64_t kBufferBytes = uint64_t{256} << 20;
 
-uint64_t align(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+uint64_t align(uint64_t bytes) {
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 const format::TensorInfo& find(const format::GgufFile& file, const TensorNeed::Source& source, uint32_t n_cols) {
     const format::TensorInfo* tensor = file.find_tensor(source.name);
@@ -55,7 +57,8 @@ public:
     Repacker(gpu::Device& device, kernels::PipelineStore& pipelines, uint64_t stage_bytes)
         : device_(device), pipelines_(pipelines) {
         for (Stage& stage : stages_) {
-            stage.buffer = gpu::Buffer(device, {.size_bytes = stage_bytes, .domain = gpu::Domain::upload, .name = "load stage"});
+            stage.buffer =
+                gpu::Buffer(device, {.size_bytes = stage_bytes, .domain = gpu::Domain::upload, .name = "load stage"});
         }
     }
 
@@ -142,8 +145,8 @@ struct Item {
 
 Item describe_matrix(const format::GgufFile& file, const TensorNeed& need) {
     if (need.n_cols % kernels::kBlockElements != 0) {
-        throw Error(ErrorKind::unsupported, std::format("{}: rows of {} have {} elements.", file.name(), need.sources[0].name,
-                                                        need.n_cols),
+        throw Error(ErrorKind::unsupported,
+                    std::format("{}: rows of {} have {} elements.", file.name(), need.sources[0].name, need.n_cols),
                     std::format("Rows must be multiples of {}.", kernels::kBlockElements));
     }
     Item item{.need = &need};
@@ -221,7 +224,8 @@ LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipeline
         }
     }
     for (const format::TensorInfo& tensor : file.tensors()) {
-        if (!used.contains(tensor.name)) log.debug("{}: tensor {} is not used by this architecture", file.name(), tensor.name);
+        if (!used.contains(tensor.name))
+            log.debug("{}: tensor {} is not used by this architecture", file.name(), tensor.name);
     }
 
     // The rotary frequencies are a vector that no tensor of the file holds.
@@ -229,7 +233,8 @@ LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipeline
     const models::RopeFrequencies rope = models::rope_frequencies(
         config.rope, factors == loaded.model.host_vectors.end() ? std::vector<float>{} : factors->second);
     const TensorNeed rope_need{"rope frequencies", TensorNeed::Kind::vector, {}, 0};
-    items.push_back({.need = &rope_need, .n_rows = rope.pairs.size(), .size_bytes = rope.pairs.size() * sizeof(float)});
+    items.push_back(
+        {.need = &rope_need, .n_rows = rope.pairs.size(), .size_bytes = rope.pairs.size() * sizeof(uint64_t)});
 
     std::vector<uint64_t> buffer_bytes;
     for (Item& item : items) {
@@ -242,7 +247,8 @@ LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipeline
         buffer_bytes.back() += size;
     }
     for (const uint64_t size : buffer_bytes) {
-        loaded.buffers.emplace_back(device, gpu::BufferDesc{.size_bytes = size, .domain = gpu::Domain::device, .name = "weights"});
+        loaded.buffers.emplace_back(
+            device, gpu::BufferDesc{.size_bytes = size, .domain = gpu::Domain::device, .name = "weights"});
         loaded.size_bytes += size;
     }
 
@@ -252,11 +258,12 @@ LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipeline
         const gpu::Buffer& buffer = loaded.buffers[item.buffer];
         const uint64_t address = buffer.address() + item.offset;
         if (item.layout == nullptr) {
-            const std::vector<float> values = item.need == &rope_need ? rope.pairs : read_vector(file, *item.need);
-            upload(device, buffer, item.offset, std::as_bytes(std::span(values)));
             if (item.need == &rope_need) {
+                upload(device, buffer, item.offset, std::as_bytes(std::span(rope.pairs)));
                 loaded.model.rope_frequencies = address;
             } else {
+                const std::vector<float> values = read_vector(file, *item.need);
+                upload(device, buffer, item.offset, std::as_bytes(std::span(values)));
                 loaded.model.vectors[item.need->key] = address;
             }
             continue;

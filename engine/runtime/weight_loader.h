@@ -18,7 +18,7 @@ namespace vkinfer::runtime {
 struct LoadedWeights {
     std::vector<gpu::Buffer> buffers; ///< hold everything that `model` has addresses of
     models::LoadedModel model;
-    uint64_t size_bytes = 0;          ///< device memory in all
+    uint64_t size_bytes = 0; ///< device memory in all
 };
 
 /// Throws Error that names the tensor: missing, of another shape, of a type without kernel, or no memory for it.

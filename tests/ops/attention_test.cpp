@@ -1,0 +1,277 @@
+// Norm per head, rotation, paged store and attention against float64: head sizes, K/V type pairs, page borders, tiles
+// of any height, splits, several sequences in one step. Limits: f16 K/V round to 2^-11 (NMSE some 1e-7), q8_0 to 1/254
+// of a block's peak (1e-5 on attention outputs), q4_0 to 1/16 (5e-3). The reference attends to unrounded K and V.
+#include "ops/harness.h"
+#include "support/support.h"
+
+#include <algorithm>
+#include <cmath>
+#include <doctest/doctest.h>
+
+using namespace vkinfer;
+using namespace vkinfer::test;
+using format::TensorType;
+
+namespace {
+
+struct Geometry {
+    uint32_t n_heads, n_kv_heads, head_size, n_rot;
+    kernels::RopeKind rope;
+    bool qk_norm;
+};
+
+/// A step: chunks of several sequences with what their caches hold already.
+struct Chunk {
+    uint32_t sequence, first_position, n_tokens;
+};
+
+double limit_of(TensorType type) {
+    switch (type) {
+    case TensorType::f32:
+        return 1e-10;
+    case TensorType::f16:
+        return 1e-6;
+    case TensorType::q8_0:
+        return 2e-4;
+    default:
+        return 3e-2;
+    }
+}
+
+constexpr float kEps = 1e-6f;
+constexpr uint32_t kPageTokens = 64;
+
+/// Rotated and normalised heads in float64.
+struct Reference {
+    std::vector<double> q, k, v; ///< (tokens, heads, head_size)
+};
+
+Reference reference_heads(const Geometry& g, const std::vector<float>& qkv, const std::vector<uint32_t>& positions,
+                          const std::vector<float>& q_norm, const std::vector<float>& k_norm) {
+    Reference r;
+    const uint32_t heads = g.n_heads + 2 * g.n_kv_heads;
+    for (size_t t = 0; t < positions.size(); ++t) {
+        for (uint32_t h = 0; h < heads; ++h) {
+            std::vector<double> x(g.head_size);
+            for (uint32_t d = 0; d < g.head_size; ++d) x[d] = qkv[(t * heads + h) * g.head_size + d];
+            const bool is_q = h < g.n_heads, is_v = h >= g.n_heads + g.n_kv_heads;
+            if (g.qk_norm && !is_v) {
+                double sum = 0;
+                for (const double e : x) sum += e * e;
+                const double scale = 1.0 / std::sqrt(sum / g.head_size + kEps);
+                for (uint32_t d = 0; d < g.head_size; ++d) x[d] *= scale * (is_q ? q_norm : k_norm)[d];
+            }
+            if (g.rope != kernels::RopeKind::none && !is_v) {
+                for (uint32_t i = 0; i < g.n_rot / 2; ++i) {
+                    const double angle = positions[t] * std::pow(10000.0, -2.0 * i / g.n_rot);
+                    const uint32_t a = g.rope == kernels::RopeKind::neox ? i : 2 * i;
+                    const uint32_t b = g.rope == kernels::RopeKind::neox ? i + g.n_rot / 2 : 2 * i + 1;
+                    const double xa = x[a], xb = x[b];
+                    x[a] = xa * std::cos(angle) - xb * std::sin(angle);
+                    x[b] = xa * std::sin(angle) + xb * std::cos(angle);
+                }
+            }
+            auto& to = is_q ? r.q : is_v ? r.v : r.k;
+            to.insert(to.end(), x.begin(), x.end());
+        }
+    }
+    return r;
+}
+
+/// Runs the chunks' tokens through rope_table, rope_store and attention in two steps: first everything before the
+/// chunks' positions (to fill the caches), then the chunks. Returns the NMSE of the second step.
+double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::vector<Chunk>& chunks,
+           uint32_t rows_per_tile, uint32_t n_splits) {
+    OpHarness& h = harness();
+    const uint32_t heads = g.n_heads + 2 * g.n_kv_heads;
+    const uint32_t width = heads * g.head_size;
+    const uint32_t group = g.n_heads / g.n_kv_heads;
+    uint32_t n_sequences = 0, longest = 0;
+    for (const Chunk& c : chunks) {
+        n_sequences = std::max(n_sequences, c.sequence + 1);
+        longest = std::max(longest, c.first_position + c.n_tokens);
+    }
+    const uint32_t max_pages = (longest + kPageTokens - 1) / kPageTokens + 1;
+    // Pages of the sequences are dealt out in turns and backwards, so that neither order nor neighbours can be assumed.
+    const uint32_t n_pages = n_sequences * max_pages;
+    std::vector<uint32_t> table(n_pages);
+    for (uint32_t s = 0; s < n_sequences; ++s)
+        for (uint32_t p = 0; p < max_pages; ++p) table[s * max_pages + p] = n_pages - 1 - (p * n_sequences + s);
+    const gpu::Buffer pages = h.buffer(table);
+    const gpu::Buffer k_pool =
+        h.buffer(n_pages * kernels::kv_page_bytes(type_k, g.n_kv_heads, kPageTokens, g.head_size));
+    const gpu::Buffer v_pool =
+        h.buffer(n_pages * kernels::kv_page_bytes(type_v, g.n_kv_heads, kPageTokens, g.head_size));
+    std::vector<uint64_t> frequencies;
+    for (uint32_t i = 0; i < g.n_rot / 2; ++i)
+        frequencies.push_back(static_cast<uint64_t>(std::pow(10000.0, -2.0 * i / g.n_rot) / (2 * M_PI) * 0x1p64));
+    const gpu::Buffer frequency_buffer = h.buffer(frequencies);
+    const std::vector<float> q_norm = random_floats(g.head_size, 7), k_norm = random_floats(g.head_size, 8);
+    const gpu::Buffer q_norm_buffer = h.buffer(q_norm), k_norm_buffer = h.buffer(k_norm);
+    const kernels::AttentionShape shape{.n_heads = g.n_heads,
+                                        .n_kv_heads = g.n_kv_heads,
+                                        .head_size = g.head_size,
+                                        .type_k = type_k,
+                                        .type_v = type_v,
+                                        .page_tokens = kPageTokens,
+                                        .max_pages = max_pages,
+                                        .k_pool = k_pool.address(),
+                                        .v_pool = v_pool.address()};
+    const float scale = 1.0f / std::sqrt(static_cast<float>(g.head_size));
+    const kernels::Policy policy = h.policy();
+
+    // Per sequence all K and V so far, in float64.
+    std::vector<std::vector<double>> all_k(n_sequences), all_v(n_sequences);
+    double result = -1;
+    for (int pass = 0; pass < 2; ++pass) {
+        std::vector<uint32_t> tokens, positions, tiles, sequences;
+        uint32_t n_tiles = 0;
+        for (const Chunk& c : chunks) {
+            const uint32_t n = pass == 0 ? c.first_position : c.n_tokens;
+            const uint32_t first = pass == 0 ? 0 : c.first_position;
+            for (uint32_t row = 0; row < n * group; row += rows_per_tile, ++n_tiles) {
+                for (const uint32_t word :
+                     {c.sequence, static_cast<uint32_t>(positions.size()), n, first, row, 0u, 0u, 0u})
+                    tiles.push_back(word);
+            }
+            for (uint32_t i = 0; i < n; ++i) {
+                for (const uint32_t word : {0u, first + i, c.sequence, 0u}) tokens.push_back(word);
+                positions.push_back(first + i);
+                sequences.push_back(c.sequence);
+            }
+        }
+        const auto n_tokens = static_cast<uint32_t>(positions.size());
+        if (n_tokens == 0) continue;
+        const std::vector<float> qkv = random_floats(uint64_t{n_tokens} * width, 20 + static_cast<uint32_t>(pass));
+        const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{n_tokens, 0, n_tiles, 0});
+        const gpu::Buffer token_buffer = h.buffer(tokens), tile_buffer = h.buffer(tiles);
+        const gpu::Buffer qkv_buffer = h.buffer(qkv);
+        const gpu::Buffer rope = h.buffer(uint64_t{8} * n_tokens * (g.n_rot / 2));
+        const gpu::Buffer y = h.buffer(uint64_t{4} * n_tokens * g.n_heads * g.head_size);
+        h.run(kernels::RopeTable{frequency_buffer.address(), n_tokens, g.n_rot / 2, 1.0f},
+              {&counts, &token_buffer, &rope}, policy);
+        h.run(kernels::RopeStore{.shape = shape,
+                                 .n_tokens = n_tokens,
+                                 .stride = width,
+                                 .n_rot = g.n_rot,
+                                 .kind = g.rope,
+                                 .q_norm = g.qk_norm ? q_norm_buffer.address() : 0,
+                                 .k_norm = g.qk_norm ? k_norm_buffer.address() : 0,
+                                 .eps = kEps},
+              {&counts, &token_buffer, &pages, &rope, &qkv_buffer, nullptr}, policy);
+        h.run(kernels::Attention{.shape = shape,
+                                 .n_tokens = n_tokens,
+                                 .n_tiles = n_tiles + 1, // one more than there are: it must do nothing
+                                 .rows_per_tile = rows_per_tile,
+                                 .n_splits = n_splits,
+                                 .q_stride = width,
+                                 .y_stride = g.n_heads * g.head_size,
+                                 .scale = scale},
+              {&counts, &tile_buffer, &pages, &qkv_buffer, &y, nullptr}, policy);
+
+        const Reference r = reference_heads(g, qkv, positions, q_norm, k_norm);
+        const uint32_t kv_width = g.n_kv_heads * g.head_size;
+        for (uint32_t t = 0; t < n_tokens; ++t) {
+            auto& k = all_k[sequences[t]];
+            auto& v = all_v[sequences[t]];
+            k.insert(k.end(), r.k.begin() + t * kv_width, r.k.begin() + (t + 1) * kv_width);
+            v.insert(v.end(), r.v.begin() + t * kv_width, r.v.begin() + (t + 1) * kv_width);
+        }
+        if (pass == 0) continue;
+        std::vector<double> expected;
+        for (uint32_t t = 0; t < n_tokens; ++t) {
+            for (uint32_t head = 0; head < g.n_heads; ++head) {
+                const double* q = &r.q[(uint64_t{t} * g.n_heads + head) * g.head_size];
+                std::vector<double> p(positions[t] + 1);
+                double largest = -1e300, total = 0;
+                for (uint32_t j = 0; j < p.size(); ++j) {
+                    const double* k = &all_k[sequences[t]][(uint64_t{j} * g.n_kv_heads + head / group) * g.head_size];
+                    p[j] = 0;
+                    for (uint32_t d = 0; d < g.head_size; ++d) p[j] += q[d] * k[d] * scale;
+                    largest = std::max(largest, p[j]);
+                }
+                for (double& e : p) total += e = std::exp(e - largest);
+                for (uint32_t d = 0; d < g.head_size; ++d) {
+                    double sum = 0;
+                    for (uint32_t j = 0; j < p.size(); ++j)
+                        sum += p[j] / total *
+                               all_v[sequences[t]][(uint64_t{j} * g.n_kv_heads + head / group) * g.head_size + d];
+                    expected.push_back(sum);
+                }
+            }
+        }
+        result = nmse(h.read<float>(y, expected.size()), expected);
+    }
+    return result;
+}
+
+} // namespace
+
+TEST_CASE("attention over head sizes, groups, rotations and norms") {
+    using enum kernels::RopeKind;
+    for (const Geometry& g : {Geometry{1, 1, 64, 64, neox, false}, Geometry{6, 2, 64, 64, norm, false},
+                              Geometry{4, 1, 128, 128, neox, true}, Geometry{3, 3, 80, 80, neox, false},
+                              Geometry{4, 2, 96, 48, norm, true}, Geometry{2, 1, 112, 112, none, false},
+                              Geometry{4, 4, 192, 64, neox, false}, Geometry{2, 1, 256, 256, norm, true}}) {
+        INFO("heads ", g.n_heads, "/", g.n_kv_heads, " of ", g.head_size);
+        CHECK(run(g, TensorType::f32, TensorType::f32, {{0, 0, 5}}, 4, 1) < limit_of(TensorType::f32));
+        CHECK(run(g, TensorType::f16, TensorType::f16, {{0, 70, 3}}, 2, 1) < limit_of(TensorType::f16));
+    }
+}
+
+TEST_CASE("attention with every pair of K and V types") {
+    const Geometry g{6, 2, 64, 64, kernels::RopeKind::neox, false};
+    for (const auto k : {TensorType::f32, TensorType::f16, TensorType::q8_0, TensorType::q4_0}) {
+        for (const auto v : {TensorType::f32, TensorType::f16, TensorType::q8_0, TensorType::q4_0}) {
+            INFO(format::to_string(k), " ", format::to_string(v));
+            CHECK(run(g, k, v, {{0, 130, 2}}, 3, 1) < std::max(limit_of(k), limit_of(v)));
+        }
+    }
+}
+
+TEST_CASE("attention at page borders, with tiles of any height and any number of splits") {
+    const Geometry g{4, 2, 64, 64, kernels::RopeKind::neox, false};
+    for (const uint32_t before : {0u, 1u, 62u, 63u, 64u, 65u, 127u, 128u, 200u}) {
+        for (const uint32_t rows : {1u, 3u, 8u, 16u}) {
+            for (const uint32_t splits : {1u, 2u, 5u, 8u}) {
+                INFO("before ", before, " rows ", rows, " splits ", splits);
+                CHECK(run(g, TensorType::f16, TensorType::f16, {{0, before, 5}}, rows, splits) <
+                      limit_of(TensorType::f16));
+            }
+        }
+    }
+}
+
+TEST_CASE("several sequences in one step do not see each other") {
+    const Geometry g{6, 2, 64, 64, kernels::RopeKind::norm, true};
+    for (const uint32_t splits : {1u, 3u})
+        CHECK(run(g, TensorType::f16, TensorType::q8_0, {{0, 90, 1}, {1, 0, 17}, {2, 63, 2}, {3, 5, 1}}, 5, splits) <
+              limit_of(TensorType::q8_0));
+}
+
+TEST_CASE("angles stay exact at positions of a million") {
+    OpHarness& h = harness();
+    const uint32_t n_pairs = 64;
+    std::vector<uint64_t> frequencies;
+    for (uint32_t i = 0; i < n_pairs; ++i)
+        frequencies.push_back(static_cast<uint64_t>(std::pow(10000.0, -2.0 * i / 128) / (2 * M_PI) * 0x1p64));
+    const gpu::Buffer f = h.buffer(frequencies);
+    const std::vector<uint32_t> positions{0, 1, 4095, 131071, 262143, 1048575};
+    std::vector<uint32_t> tokens;
+    for (const uint32_t p : positions) tokens.insert(tokens.end(), {0u, p, 0u, 0u});
+    const auto n = static_cast<uint32_t>(positions.size());
+    const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{n, 0, 0, 0});
+    const gpu::Buffer token_buffer = h.buffer(tokens);
+    const gpu::Buffer table = h.buffer(uint64_t{8} * n * n_pairs);
+    h.run(kernels::RopeTable{f.address(), n, n_pairs, 1.0f}, {&counts, &token_buffer, &table}, h.policy());
+    const auto got = h.read<float>(table, 2 * n * n_pairs);
+    double worst = 0;
+    for (uint32_t t = 0; t < n; ++t) {
+        for (uint32_t i = 0; i < n_pairs; ++i) {
+            const double angle = positions[t] * std::pow(10000.0, -2.0 * i / 128);
+            worst = std::max({worst, std::abs(got[2 * (t * n_pairs + i)] - std::cos(angle)),
+                              std::abs(got[2 * (t * n_pairs + i) + 1] - std::sin(angle))});
+        }
+    }
+    CHECK(worst < 2e-6); // f32 rounding of the angle alone is 4e-7; an f32 product would be off by 0.06 at a million
+}

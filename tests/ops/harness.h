@@ -1,0 +1,81 @@
+// Runs single ops on a device, exactly as plans run them, so that each can be held against a float64 reference.
+#pragma once
+
+#include "format/tensor_type.h"
+#include "gpu/buffer.h"
+#include "gpu/device.h"
+#include "gpu/instance.h"
+#include "kernels/ops.h"
+#include "kernels/pipeline_store.h"
+
+#include <cstdint>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace vkinfer::test {
+
+/// Random floats that do not depend on the library's distributions.
+std::vector<float> random_floats(size_t n, uint32_t seed, float scale = 1.0f);
+
+/// sum (x - y)^2 / sum y^2 over float64.
+double nmse(std::span<const float> x, std::span<const double> y);
+
+/// A matrix on the device and the values it stands for.
+struct TestWeight {
+    kernels::Weight weight;
+    std::vector<float> values; ///< (n_rows, n_cols), decoded on the CPU
+    gpu::Buffer buffer;
+};
+
+class OpHarness {
+public:
+    OpHarness();
+
+    gpu::Device& device() { return device_; }
+    const gpu::Capabilities& capabilities() const { return device_.capabilities(); }
+    /// The device's policy under these options.
+    kernels::Policy policy(kernels::CoopmatMode coopmat = kernels::CoopmatMode::automatic,
+                           kernels::ActivationMode act = kernels::ActivationMode::automatic) const;
+
+    gpu::Buffer buffer(uint64_t size_bytes);
+    template<class T>
+    gpu::Buffer buffer(const std::vector<T>& values) {
+        gpu::Buffer made = buffer(values.size() * sizeof(T));
+        write(made, std::as_bytes(std::span(values)));
+        return made;
+    }
+    void write(const gpu::Buffer& buffer, std::span<const std::byte> bytes);
+    template<class T>
+    std::vector<T> read(const gpu::Buffer& buffer, size_t n) {
+        std::vector<T> values(n);
+        read_bytes(buffer, std::as_writable_bytes(std::span(values)));
+        return values;
+    }
+
+    /// Quantises random values on the CPU, uploads the blocks as a file holds them and repacks them on the device.
+    TestWeight weight(format::TensorType type, uint32_t n_rows, uint32_t n_cols, uint32_t seed);
+    /// The same from given blocks.
+    TestWeight weight_from_blocks(format::TensorType type, uint32_t n_rows, uint32_t n_cols,
+                                  std::span<const std::byte> blocks);
+
+    /// Runs one op; operands in the op's order (an operand that is reached by address only may be null).
+    void run(const kernels::Op& op, const std::vector<const gpu::Buffer*>& operands, const kernels::Policy& policy);
+    /// Names of the shaders that the op becomes.
+    static std::vector<std::string> shaders_of(const kernels::Op& op, const kernels::Policy& policy);
+
+    uint32_t validation_messages() const { return instance_.validation_message_count(); }
+
+private:
+    void read_bytes(const gpu::Buffer& buffer, std::span<std::byte> bytes);
+
+    gpu::Instance instance_;
+    gpu::Device device_;
+    kernels::PipelineStore pipelines_;
+};
+
+/// One device for all tests of a program.
+OpHarness& harness();
+
+} // namespace vkinfer::test

@@ -1,0 +1,169 @@
+// Matrix products of every weight type and path against float64, at shapes that no tile divides.
+// Limits: f32 sums of K products of O(1/sqrt K) values have a relative error of some 1e-7 * sqrt(K), so an NMSE around
+// 1e-13; f16 operands round to 2^-11 each: NMSE 2 * 2^-22 / 3 = 1.6e-7; int8 activations to 1/254 of a block's largest
+// value: NMSE about (1/254)^2 / 3 / (mean square of a block relative to its peak) = 5e-5.
+#include "ops/harness.h"
+#include "support/support.h"
+
+#include <algorithm>
+#include <cmath>
+#include <doctest/doctest.h>
+
+using namespace vkinfer;
+using namespace vkinfer::test;
+using kernels::ActivationMode;
+using kernels::CoopmatMode;
+
+namespace {
+
+constexpr format::TensorType kTypes[] = {format::TensorType::f32, format::TensorType::f16, format::TensorType::bf16,
+                                         format::TensorType::q8_0, format::TensorType::q4_0};
+
+struct Shape {
+    uint32_t n_out, n_cols, n_columns;
+};
+
+struct Flags {
+    bool bias = false, residual = false, glu = false;
+};
+
+double silu(double x) {
+    return x / (1.0 + std::exp(-x));
+}
+
+std::vector<double> reference(const TestWeight& w, const std::vector<float>& x, const std::vector<float>& bias,
+                              const std::vector<float>& residual, const Shape& s, const Flags& flags) {
+    std::vector<double> y(uint64_t{s.n_columns} * s.n_out);
+    const auto product = [&](uint32_t t, uint32_t r) {
+        double sum = 0;
+        for (uint32_t k = 0; k < s.n_cols; ++k)
+            sum += double{w.values[uint64_t{r} * s.n_cols + k]} * x[uint64_t{t} * s.n_cols + k];
+        return sum;
+    };
+    for (uint32_t t = 0; t < s.n_columns; ++t) {
+        for (uint32_t r = 0; r < s.n_out; ++r) {
+            double value = product(t, r);
+            if (flags.bias) value += bias[r];
+            if (flags.glu) value = silu(value) * product(t, r + s.n_out);
+            if (flags.residual) value += residual[uint64_t{t} * s.n_out + r];
+            y[uint64_t{t} * s.n_out + r] = value;
+        }
+    }
+    return y;
+}
+
+void check(format::TensorType type, const Shape& s, const Flags& flags, const kernels::Policy& policy,
+           const char* shader, double limit) {
+    OpHarness& h = harness();
+    INFO(format::to_string(type), " ", s.n_out, "x", s.n_cols, " columns ", s.n_columns, " bias ", flags.bias,
+         " residual ", flags.residual, " glu ", flags.glu, " ", shader);
+    const TestWeight w = h.weight(type, s.n_out * (flags.glu ? 2 : 1), s.n_cols, 1 + s.n_out);
+    const std::vector<float> x = random_floats(uint64_t{s.n_columns} * s.n_cols, 2);
+    const std::vector<float> bias = random_floats(s.n_out, 3);
+    const std::vector<float> residual = random_floats(uint64_t{s.n_columns} * s.n_out, 4);
+    const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{s.n_columns, 0, 0, 0});
+    const gpu::Buffer x_buffer = h.buffer(x), bias_buffer = h.buffer(bias), residual_buffer = h.buffer(residual);
+    const gpu::Buffer y = h.buffer(uint64_t{4} * s.n_columns * s.n_out);
+    const kernels::Linear op{.weight = w.weight,
+                             .n_out = s.n_out,
+                             .n_columns = s.n_columns,
+                             .x_stride = s.n_cols,
+                             .y_stride = s.n_out,
+                             .bias = flags.bias ? bias_buffer.address() : 0,
+                             .has_residual = flags.residual,
+                             .is_glu = flags.glu};
+    CHECK(OpHarness::shaders_of(op, policy).back().starts_with(shader));
+    h.run(op, {&counts, &x_buffer, flags.residual ? &residual_buffer : &y, &y}, policy);
+    const auto got = h.read<float>(y, uint64_t{s.n_columns} * s.n_out);
+    CHECK(nmse(got, reference(w, x, bias, residual, s, flags)) < limit);
+}
+
+// Rows: one, a partial strip, a strip, many and odd. K: one block, an odd number of blocks. Columns around the buckets.
+constexpr Shape kShapes[] = {{1, 32, 1},  {5, 96, 2},   {16, 64, 1},   {33, 160, 3},   {48, 32, 4},  {70, 224, 5},
+                             {64, 96, 8}, {129, 64, 9}, {40, 2080, 1}, {100, 512, 17}, {96, 64, 33}, {130, 96, 65}};
+constexpr Shape kGluShapes[] = {{16, 32, 1}, {48, 96, 3}, {80, 64, 9}, {112, 160, 33}};
+
+} // namespace
+
+TEST_CASE("mat-vec in f32, every weight type") {
+    for (const auto type : kTypes) {
+        for (const Shape& s : kShapes) {
+            const auto policy = harness().policy(CoopmatMode::off, ActivationMode::f32);
+            check(type, s, {}, policy, "matvec", 1e-11);
+            check(type, s, {.bias = true, .residual = true}, policy, "matvec", 1e-11);
+        }
+        for (const Shape& s : kGluShapes)
+            check(type, s, {.glu = true}, harness().policy(CoopmatMode::off, ActivationMode::f32), "matvec", 1e-11);
+    }
+}
+
+TEST_CASE("mat-vec with every split of K, rows per lane and number of columns a lane keeps") {
+    const uint32_t max_splits =
+        std::min(8u, harness().capabilities().max_group_invocations / harness().policy().subgroup_size);
+    for (uint32_t splits = 1; splits <= max_splits; splits *= 2) {
+        for (const uint32_t rows : {1u, 2u}) {
+            for (const uint32_t columns : {1u, 2u, 4u, 8u}) {
+                kernels::Policy policy = harness().policy(CoopmatMode::off, ActivationMode::f32);
+                policy.matvec_splits = splits;
+                policy.matvec_rows_per_lane = rows;
+                policy.matvec_max_columns = columns;
+                for (const Shape& s : {Shape{33, 160, 5}, Shape{70, 1056, 1}})
+                    check(format::TensorType::q4_0, s, {.residual = true}, policy, "matvec", 1e-11);
+                check(format::TensorType::q8_0, {48, 96, 3}, {.glu = true}, policy, "matvec", 1e-11);
+            }
+        }
+    }
+}
+
+TEST_CASE("mat-vec with int8 activations") {
+    if (!harness().capabilities().integer_dot_product) {
+        skip("no integer dot product");
+        return;
+    }
+    for (const auto type : {format::TensorType::q8_0, format::TensorType::q4_0}) {
+        const auto policy = harness().policy(CoopmatMode::off, ActivationMode::q8);
+        for (const Shape& s : kShapes) check(type, s, {.bias = true, .residual = true}, policy, "matvec", 2e-4);
+        for (const Shape& s : kGluShapes) check(type, s, {.glu = true}, policy, "matvec", 8e-4);
+    }
+}
+
+TEST_CASE("GEMM on cooperative matrices, every weight type") {
+    if (!harness().capabilities().cooperative_matrix) {
+        skip("no cooperative matrices");
+        return;
+    }
+    for (const auto type : kTypes) {
+        const auto policy = harness().policy(CoopmatMode::on, ActivationMode::automatic);
+        for (const Shape& s : kShapes) {
+            if (s.n_columns < policy.coopmat_min_columns) continue;
+            check(type, s, {}, policy, "gemm_coopmat", 1e-6);
+            check(type, s, {.bias = true, .residual = true}, policy, "gemm_coopmat", 1e-6);
+        }
+        for (const Shape& s : kGluShapes) {
+            if (s.n_columns >= policy.coopmat_min_columns) check(type, s, {.glu = true}, policy, "gemm_coopmat", 4e-6);
+        }
+    }
+}
+
+TEST_CASE("repacked weights decode to the exact values of the CPU reference") {
+    OpHarness& h = harness();
+    for (const auto type : kTypes) {
+        for (const Shape& s : {Shape{1, 32, 0}, Shape{37, 96, 0}}) {
+            const TestWeight w = h.weight(type, s.n_out, s.n_cols, 9);
+            const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{s.n_out, 0, 0, 0});
+            std::vector<uint32_t> tokens(s.n_out * 4);
+            for (uint32_t i = 0; i < s.n_out; ++i) tokens[4 * i] = s.n_out - 1 - i;
+            const gpu::Buffer token_buffer = h.buffer(tokens);
+            const gpu::Buffer y = h.buffer(uint64_t{4} * s.n_out * s.n_cols);
+            h.run(kernels::Embed{w.weight, s.n_out, s.n_cols}, {&counts, &token_buffer, &y}, h.policy());
+            const auto got = h.read<float>(y, uint64_t{s.n_out} * s.n_cols);
+            int wrong = 0;
+            for (uint32_t i = 0; i < s.n_out; ++i) {
+                for (uint32_t k = 0; k < s.n_cols; ++k)
+                    wrong += got[i * s.n_cols + k] != w.values[(s.n_out - 1 - i) * s.n_cols + k];
+            }
+            INFO(format::to_string(type));
+            CHECK(wrong == 0);
+        }
+    }
+}
