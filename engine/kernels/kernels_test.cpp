@@ -1,0 +1,111 @@
+#include "kernels/ops.h"
+#include "kernels/policy.h"
+#include "kernels/shader_library.h"
+#include "kernels/spirv_reflection.h"
+
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <set>
+#include <string>
+
+#include "base/error.h"
+
+using namespace vkinfer;
+using namespace vkinfer::kernels;
+
+TEST_CASE("every shader has the bindings, push constants and specialisation constants of the manifest") {
+    CHECK(all_shaders().size() > 30);
+    for (const ShaderInfo& shader : all_shaders()) {
+        INFO(std::string(shader.name));
+        const SpirvInterface spirv = reflect(shader.spirv);
+        CHECK(spirv.push_bytes == shader.push_bytes);
+        CHECK(spirv.uses_cooperative_matrix == shader.coopmat);
+        for (const uint32_t id : spirv.spec_ids) CHECK(id < shader.n_spec);
+        CHECK(std::set(spirv.spec_ids.begin(), spirv.spec_ids.end()).size() == shader.n_spec);
+        CHECK(spirv.bindings.size() == shader.n_bindings);
+        for (const auto& [number, binding] : spirv.bindings) {
+            INFO("binding ", number);
+            REQUIRE(number < shader.n_bindings);
+            CHECK(binding.set == 0);
+            // What the manifest calls read must not be writable, or the barriers that follow from it are wrong.
+            if (!writes(shader.bindings[number].access)) CHECK(binding.is_readonly);
+        }
+    }
+}
+
+TEST_CASE("shaders are found by name") {
+    for (const ShaderInfo& shader : all_shaders()) CHECK(find_shader(shader.name) == &shader);
+    CHECK(find_shader("matvec") == nullptr);
+    CHECK(find_shader("") == nullptr);
+    CHECK(shader_library_hash() != 0);
+}
+
+TEST_CASE("every weight type has all kernels that take one") {
+    for (const char* kernel : {"repack", "embed", "dequantize", "gemm_coopmat"}) {
+        for (uint32_t id = 0; id < 64; ++id) {
+            const format::TypeTraits* traits = format::find_traits(id);
+            const WeightLayout* layout = traits == nullptr ? nullptr : find_weight_layout(traits->type);
+            if (layout == nullptr) continue;
+            INFO(kernel, " ", layout->shader_name);
+            CHECK(find_shader(std::string(kernel) + "." + layout->shader_name) != nullptr);
+            CHECK(find_shader(std::string("matvec.") + layout->shader_name + ".f32") != nullptr);
+            CHECK((find_shader(std::string("matvec.") + layout->shader_name + ".q8") != nullptr) == layout->has_int8);
+        }
+    }
+}
+
+TEST_CASE("a repacked matrix is as large as the file's blocks, but for padding to a strip") {
+    for (uint32_t id = 0; id < 64; ++id) {
+        const format::TypeTraits* traits = format::find_traits(id);
+        const WeightLayout* layout = traits == nullptr ? nullptr : find_weight_layout(traits->type);
+        if (layout == nullptr) continue;
+        INFO(traits->name);
+        CHECK(weight_code_bytes(*layout, 48, 512) + weight_scale_bytes(*layout, 48, 512) == 48 * traits->row_bytes(512));
+        CHECK(weight_code_bytes(*layout, 33, 512) == weight_code_bytes(*layout, 48, 512));
+        // 64-bit sizes: a matrix of 200 GiB
+        CHECK(weight_code_bytes(*layout, uint64_t{1} << 20, uint64_t{1} << 20) > uint64_t{1} << 38);
+    }
+}
+
+namespace {
+
+gpu::Capabilities gpu_like(uint32_t subgroup, bool coopmat) {
+    gpu::Capabilities c;
+    c.device_type = gpu::DeviceType::discrete;
+    c.subgroup_size = 64;
+    c.min_subgroup_size = subgroup;
+    c.max_subgroup_size = 64;
+    c.subgroup_size_control = true;
+    c.float16 = true;
+    c.integer_dot_product = true;
+    c.cooperative_matrix = coopmat;
+    using enum gpu::ComponentType;
+    if (coopmat) {
+        c.coopmat_shapes = {{16, 16, 16, f16, f16, f16, f16, true, false},
+                            {16, 16, 16, f16, f16, f32, f32, true, false},
+                            {16, 16, 32, s8, s8, s32, s32, true, false}};
+    }
+    return c;
+}
+
+} // namespace
+
+TEST_CASE("the policy follows capabilities and options") {
+    const Policy rdna4 = choose_policy(gpu_like(32, true), {});
+    CHECK(rdna4.coopmat);
+    CHECK(rdna4.subgroup_size == 32);
+    CHECK(rdna4.tiles.frag_m == 16);
+    CHECK_FALSE(choose_policy(gpu_like(32, true), {CoopmatMode::off, ActivationMode::automatic}).coopmat);
+    CHECK_FALSE(choose_policy(gpu_like(32, true), {CoopmatMode::automatic, ActivationMode::f32}).coopmat);
+    CHECK_FALSE(choose_policy(gpu_like(32, false), {}).coopmat);
+    CHECK(choose_policy(gpu_like(32, false), {CoopmatMode::automatic, ActivationMode::q8}).int8_activations);
+    CHECK_THROWS_AS(choose_policy(gpu_like(32, false), {CoopmatMode::on, ActivationMode::automatic}), Error);
+    CHECK_THROWS_AS(choose_policy(gpu_like(32, true), {CoopmatMode::on, ActivationMode::f32}), Error);
+}
+
+TEST_CASE("option names") {
+    CHECK(parse_coopmat_mode("on") == CoopmatMode::on);
+    CHECK_FALSE(parse_coopmat_mode("yes"));
+    CHECK(parse_activation_mode("q8") == ActivationMode::q8);
+    CHECK_FALSE(parse_activation_mode("int8"));
+}
