@@ -5,6 +5,7 @@
 #include "tools/info_command.h"
 #include "tools/logits_command.h"
 #include "tools/program.h"
+#include "tools/shaders_command.h"
 
 #include <array>
 
@@ -16,6 +17,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"info", "what a model file holds, and the memory it needs (no GPU is used)", add_info_command},
     {"devices", "list the devices", add_devices_command},
     {"logits", "write the logits of every position, to compare with other engines", add_logits_command},
+    {"shaders", "what the driver made of every pipeline: registers, spills, instructions", add_shaders_command},
     {"quantize", "make a quantised model of a float one", add_quantize_command},
     {"dequant", "decode raw blocks from standard input to float32, to compare with other engines", add_dequant_command},
 });
