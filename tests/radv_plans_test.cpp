@@ -5,7 +5,7 @@
 #include "runtime/shader_report.h"
 #include "runtime/vulkan_runner.h"
 #include "support/support.h"
-#include "synthetic_model.h"
+#include "benchmarks/synthetic_model.h"
 
 #include <cstdlib>
 #include <doctest/doctest.h>
