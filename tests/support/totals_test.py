@@ -59,5 +59,34 @@ class Program(unittest.TestCase):
         self.assertEqual(self.run_on([entry(), entry()], "--expect", "2"), (0, "2 passed, 0 failed, 0 skipped"))
 
 
+class PythonTests(unittest.TestCase):
+    """What py_totals says of a program whose tests end in every way there is."""
+
+    def run_tests(self, body):
+        text = ("import sys, unittest\n" + f"sys.path.insert(0, {os.path.dirname(totals.__file__)!r})\n"
+                + "import py_totals\nclass T(unittest.TestCase):\n"
+                + "".join(f"    {line}\n" for line in body.splitlines()) + "py_totals.main()\n")
+        done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+        return done.returncode, done.stdout.splitlines()[-1].removeprefix("vkinfer-tests: ")
+
+    def test_each_way(self):
+        good, bad, skip = "def test_a(self): pass\n", "def test_b(self): 1 / 0\n", "def test_c(self): self.skipTest('x')\n"
+        self.assertEqual(self.run_tests(good), (0, "1 passed, 0 failed, 0 skipped"))
+        self.assertEqual(self.run_tests(good + bad), (1, "1 passed, 1 failed, 0 skipped"))
+        self.assertEqual(self.run_tests(good + skip), (0, "1 passed, 0 failed, 1 skipped"))
+        self.assertEqual(self.run_tests(skip), (77, "0 passed, 0 failed, 1 skipped"))
+        self.assertEqual(self.run_tests("pass"), (1, "0 passed, 0 failed, 0 skipped"))
+
+    def test_parts_of_a_test_count_once(self):
+        parts = "def test_d(self):\n    for i in range(3):\n        with self.subTest(i=i): {}\n"
+        self.assertEqual(self.run_tests(parts.format("1 / 0")), (1, "0 passed, 1 failed, 0 skipped"))
+        self.assertEqual(self.run_tests(parts.format("self.skipTest('x')")), (77, "0 passed, 0 failed, 1 skipped"))
+        self.assertEqual(self.run_tests(parts.format("pass")), (0, "1 passed, 0 failed, 0 skipped"))
+
+    def test_a_set_up_that_fails(self):
+        body = "@classmethod\ndef setUpClass(cls): 1 / 0\ndef test_a(self): pass\n"
+        self.assertEqual(self.run_tests(body), (1, "0 passed, 1 failed, 0 skipped"))
+
+
 if __name__ == "__main__":
     py_totals.main()
