@@ -40,6 +40,11 @@ public:
         std::string bytes;
         for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
             if (!bytes_from_alphabet(vocabulary.tokens[id], bytes) || bytes.empty()) continue;
+            // Special tokens are written as they are and found by SpecialSplitter; plain text must not merge into one.
+            const TokenType type = vocabulary.types[id];
+            const bool special =
+                type == TokenType::control || type == TokenType::unknown || type == TokenType::user_defined;
+            if (special && bytes.size() > 1) continue;
             token_of_symbol_[intern(bytes)] = static_cast<Token>(id);
         }
         if (vocabulary.merges.empty()) {
@@ -100,13 +105,15 @@ private:
         for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
             if (!bytes_from_alphabet(vocabulary.tokens[id], bytes) || bytes.size() < 2 || bytes.size() > longest)
                 continue;
-            const Symbol whole = symbols_.find(bytes)->second;
+            const auto whole = symbols_.find(bytes);
+            if (whole == symbols_.end() || token_of_symbol_[whole->second] != static_cast<Token>(id)) continue;
             const std::string_view view = bytes;
             for (size_t cut = 1; cut < bytes.size(); ++cut) {
                 const auto left = symbols_.find(view.substr(0, cut));
                 if (left == symbols_.end()) continue;
                 const auto right = symbols_.find(view.substr(cut));
-                if (right != symbols_.end()) merges_.add(left->second, right->second, static_cast<uint32_t>(id), whole);
+                if (right == symbols_.end()) continue;
+                merges_.add(left->second, right->second, static_cast<uint32_t>(id), whole->second);
             }
         }
     }
