@@ -7,5 +7,6 @@ namespace vkinfer::tools {
 
 CommandBody add_quantize_command(CLI::App& app);
 CommandBody add_dequant_command(CLI::App& app);
+CommandBody add_template_command(CLI::App& app);
 
 } // namespace vkinfer::tools

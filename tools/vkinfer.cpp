@@ -1,10 +1,12 @@
 // The program `vkinfer`: one table of subcommands; each lives in a file of its own.
+#include "tools/chat_command.h"
 #include "tools/command.h"
 #include "tools/devices_command.h"
 #include "tools/file_commands.h"
 #include "tools/info_command.h"
 #include "tools/logits_command.h"
 #include "tools/program.h"
+#include "tools/run_command.h"
 #include "tools/shaders_command.h"
 
 #include <array>
@@ -14,12 +16,15 @@ namespace {
 using namespace vkinfer::tools;
 
 constexpr auto kCommands = std::to_array<Command>({
+    {"chat", "chat with a model in the terminal", add_chat_command},
+    {"run", "answer one prompt, from -p or standard input", add_run_command},
     {"info", "what a model file holds, and the memory it needs (no GPU is used)", add_info_command},
     {"devices", "list the devices", add_devices_command},
     {"logits", "write the logits of every position, to compare with other engines", add_logits_command},
     {"shaders", "what the driver made of every pipeline: registers, spills, instructions", add_shaders_command},
     {"quantize", "make a quantised model of a float one", add_quantize_command},
     {"dequant", "decode raw blocks from standard input to float32, to compare with other engines", add_dequant_command},
+    {"template", "render chat templates, one conversation a line, to compare with other engines", add_template_command},
 });
 
 } // namespace
