@@ -90,7 +90,8 @@ void main() {
         const KvRow k = kv_row(type_k, push.k_pool, page, n_kv_heads, page_tokens, head_size, kv_head, slot + lane);
         float s[n_rows];
         [[unroll]] for (uint r = 0; r < n_rows; r++) s[r] = 0.0;
-        for (uint d = 0; d < head_size; d += 8) {
+        // Query rows come as scalars: a rolled loop keeps few of them alive.
+        [[dont_unroll]] for (uint d = 0; d < head_size; d += 8) {
             vec4 a, b;
             kv_load8(type_k, k, d, a, b);
             [[unroll]] for (uint r = 0; r < n_rows; r++) {

@@ -50,40 +50,53 @@ void main() {
                 uint64_t(min(row / kStripRows, n_strips - 1) + g * n_strips) * push.n_blocks;
     }
 
+    const uint n_decoded = n_weights * rows_per_lane;
+    // All weights of a block come first, so that an activation is loaded once for all of them and lives shortly: uniform
+    // ones are scalar registers, of which there are few.
     for (uint block = split; block < push.n_blocks; block += n_splits) {
-        [[unroll]] for (uint gr = 0; gr < n_weights * rows_per_lane; gr++) {
 #if ACT_Q8
-            uint c[8];
-            float d, m;
-            weight_decode_int8(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], c, d, m);
-            [[unroll]] for (uint n = 0; n < n_columns; n++) {
-                const uint at = (first_column + n) * push.x_stride + block;
-                const uvec4 lo = x[2 * at], hi = x[2 * at + 1];
-                const vec2 s = x_scales[at];
+        uint c[n_decoded * 8];
+        float d[n_decoded], m[n_decoded];
+        [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
+            uint codes[8];
+            weight_decode_int8(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], codes, d[gr], m[gr]);
+            [[unroll]] for (uint i = 0; i < 8; i++) c[gr * 8 + i] = codes[i];
+        }
+        [[unroll]] for (uint n = 0; n < n_columns; n++) {
+            const uint at = (first_column + n) * push.x_stride + block;
+            const uvec4 lo = x[2 * at], hi = x[2 * at + 1];
+            const vec2 s = x_scales[at];
+            [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
                 int dot = 0;
                 [[unroll]] for (uint i = 0; i < 4; i++) {
-                    dot += dotPacked4x8EXT(int(c[i]), int(lo[i]));
-                    dot += dotPacked4x8EXT(int(c[4 + i]), int(hi[i]));
+                    dot += dotPacked4x8EXT(int(c[gr * 8 + i]), int(lo[i]));
+                    dot += dotPacked4x8EXT(int(c[gr * 8 + 4 + i]), int(hi[i]));
                 }
-                acc[gr * n_columns + n] += d * s.x * float(dot) + m * s.y;
+                acc[gr * n_columns + n] += d[gr] * s.x * float(dot) + m[gr] * s.y;
             }
-#else
-            float w[32];
-            weight_decode(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], w);
-            [[unroll]] for (uint n = 0; n < n_columns; n++) {
-                const uint at = (first_column + n) * (push.x_stride / 4) + block * 8;
-                float sum = acc[gr * n_columns + n];
-                [[unroll]] for (uint i = 0; i < 8; i++) {
-                    const vec4 v = x[at + i];
-                    sum = fma(w[4 * i], v.x, sum);
-                    sum = fma(w[4 * i + 1], v.y, sum);
-                    sum = fma(w[4 * i + 2], v.z, sum);
-                    sum = fma(w[4 * i + 3], v.w, sum);
-                }
-                acc[gr * n_columns + n] = sum;
-            }
-#endif
         }
+#else
+        float w[n_decoded * 32];
+        [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
+            float decoded[32];
+            weight_decode(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], decoded);
+            [[unroll]] for (uint i = 0; i < 32; i++) w[gr * 32 + i] = decoded[i];
+        }
+        [[unroll]] for (uint n = 0; n < n_columns; n++) {
+            const uint at = (first_column + n) * (push.x_stride / 4) + block * 8;
+            [[unroll]] for (uint i = 0; i < 8; i++) {
+                const vec4 v = x[at + i];
+                [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
+                    float sum = acc[gr * n_columns + n];
+                    sum = fma(w[gr * 32 + 4 * i], v.x, sum);
+                    sum = fma(w[gr * 32 + 4 * i + 1], v.y, sum);
+                    sum = fma(w[gr * 32 + 4 * i + 2], v.z, sum);
+                    sum = fma(w[gr * 32 + 4 * i + 3], v.w, sum);
+                    acc[gr * n_columns + n] = sum;
+                }
+            }
+        }
+#endif
     }
 
     if (n_splits > 1u) {

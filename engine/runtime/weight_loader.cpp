@@ -17,6 +17,8 @@ namespace {
 using models::TensorNeed;
 
 constexpr uint64_t kAlignment = 256;
+/// Every device allows this many workgroups in y.
+constexpr uint64_t kMaxGroupsY = 65535;
 constexpr uint64_t kStageBytes = uint64_t{32} << 20;
 /// Tensors share buffers of about this size: few allocations, none too large for a small heap.
 constexpr uint64_t kBufferBytes = uint64_t{256} << 20;
@@ -71,7 +73,8 @@ public:
         const auto n_rows = static_cast<uint32_t>(tensor.n_rows());
         const auto n_blocks = static_cast<uint32_t>(tensor.dims[0] / kernels::kBlockElements);
         const uint64_t strip_bytes = tensor.row_bytes() * kernels::kStripRows;
-        const auto strips_per_stage = static_cast<uint32_t>(stages_[0].buffer.size_bytes() / strip_bytes);
+        const auto strips_per_stage = static_cast<uint32_t>(
+            std::min<uint64_t>(stages_[0].buffer.size_bytes() / strip_bytes, kMaxGroupsY));
         const uint32_t n_strips = (n_rows + kernels::kStripRows - 1) / kernels::kStripRows;
 
         kernels::Dispatch dispatch;
@@ -95,14 +98,11 @@ public:
                                                    .scales = scales,
                                                    .n_rows = n_rows,
                                                    .n_blocks = n_blocks,
-                                                   .first_strip = first,
-                                                   .n_strips = strips};
-            const uint64_t items = uint64_t{strips} * kernels::kStripRows * n_blocks;
-            const uint64_t groups = (items + spec.local_size - 1) / spec.local_size;
-            const auto x = static_cast<uint32_t>(std::min<uint64_t>(groups, 32768));
-            const auto y = static_cast<uint32_t>((groups + x - 1) / x);
+                                                   .first_strip = first};
+            const uint32_t items = kernels::kStripRows * n_blocks;
             gpu::CommandList commands(device_, {.name = "repack"});
-            commands.dispatch(pipeline, kernels::push_bytes(push, kernels::shader::kRepackPushBytes), {}, x, y);
+            commands.dispatch(pipeline, kernels::push_bytes(push, kernels::shader::kRepackPushBytes), {},
+                              (items + spec.local_size - 1) / spec.local_size, strips);
             commands.end();
             stage.busy_until = device_.submit(commands);
             done(bytes);

@@ -112,12 +112,11 @@ TestWeight OpHarness::weight_from_blocks(format::TensorType type, uint32_t n_row
                                            .scales = made.weight.scales,
                                            .n_rows = n_rows,
                                            .n_blocks = made.weight.n_blocks(),
-                                           .first_strip = 0,
-                                           .n_strips = made.weight.n_strips()};
-    const uint32_t items = made.weight.n_strips() * kernels::kStripRows * made.weight.n_blocks();
+                                           .first_strip = 0};
+    const uint32_t items = kernels::kStripRows * made.weight.n_blocks();
     gpu::CommandList commands(device_, {.name = "repack"});
     commands.dispatch(pipelines_.get(dispatch), kernels::push_bytes(push, kernels::shader::kRepackPushBytes), {},
-                      (items + 63) / 64);
+                      (items + 63) / 64, made.weight.n_strips());
     commands.end();
     device_.wait(device_.submit(commands));
     return made;
