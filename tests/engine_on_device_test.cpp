@@ -1,0 +1,107 @@
+// The whole engine on a device: file, tokenizer, template, scheduler and kernels together, on tiny random models whose
+// answers mean nothing but must not depend on what else runs or what the cache still holds.
+#include "runtime/engine.h"
+
+#include "support/support.h"
+
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <future>
+
+using namespace vkinfer;
+using namespace vkinfer::runtime;
+
+namespace {
+
+struct Answer {
+    std::string text;
+    std::vector<Token> tokens;
+    GenerationResult result;
+};
+
+std::future<Answer> ask(Generator& generator, std::string_view prompt, int32_t max_tokens) {
+    GenerationRequest request;
+    request.prompt = generator.tokenize(prompt, true, true);
+    request.sampling.temperature = 0;
+    request.max_tokens = max_tokens;
+    request.ignore_eos = true;
+    struct State {
+        Answer answer;
+        std::promise<Answer> done;
+    };
+    const auto state = std::make_shared<State>();
+    const auto id = generator.submit(std::move(request), [state](RequestId, GenerationEvent event) {
+        state->answer.text += event.text;
+        state->answer.tokens.insert(state->answer.tokens.end(), event.tokens.begin(), event.tokens.end());
+        if (!event.result) return;
+        state->answer.result = *event.result;
+        state->done.set_value(std::move(state->answer));
+    });
+    REQUIRE(id.has_value());
+    return state->done.get_future();
+}
+
+std::unique_ptr<Engine> load(const std::filesystem::path& golden, const char* model, int32_t n_parallel) {
+    EngineOptions options;
+    options.model = golden / "models" / model / "model.gguf";
+    options.n_parallel = n_parallel;
+    options.n_ubatch = 32;
+    options.act = "f32";
+    return Engine::create(options);
+}
+
+} // namespace
+
+TEST_CASE("an answer does not depend on what runs beside it or what the cache holds") {
+    VKINFER_REQUIRE_GOLDEN(golden);
+    const auto engine = load(golden, "qwen3", 3);
+    CHECK(engine->info().architecture == "qwen3");
+    CHECK(engine->info().n_vocab == 512);
+    const std::vector<std::string> prompts = {"the first prompt", "quite another and longer one, in more than one batch of tokens",
+                                              "a third"};
+    std::vector<Answer> alone;
+    for (const std::string& prompt : prompts) {
+        alone.push_back(ask(*engine, prompt, 24).get());
+        CHECK(alone.back().tokens.size() == 24);
+        CHECK(alone.back().result.reason == FinishReason::length);
+    }
+    std::vector<std::future<Answer>> together;
+    for (const std::string& prompt : prompts) together.push_back(ask(*engine, prompt, 24));
+    for (size_t i = 0; i < prompts.size(); ++i) {
+        const Answer answer = together[i].get();
+        CHECK(answer.tokens == alone[i].tokens);
+        CHECK(answer.text == alone[i].text);
+        CHECK(answer.result.cached_tokens > 0); // all of the prompt but its last token is still there
+    }
+    CHECK(engine->drain(std::chrono::seconds(30)));
+}
+
+TEST_CASE("a rendered conversation has the BOS that the model wants, once") {
+    VKINFER_REQUIRE_GOLDEN(golden);
+    const auto engine = load(golden, "llama", 1);
+    const auto rendered = engine->apply_template({.messages_json = R"([{"role":"user","content":"hi"}])"});
+    REQUIRE(rendered.has_value());
+    const std::vector<Token> tokens = engine->tokenize(*rendered, false, true);
+    const std::vector<Token> bos = engine->tokenize("", true, true);
+    REQUIRE(bos.size() == 1);
+    CHECK(tokens.front() == bos.front());
+    CHECK(std::ranges::count(tokens, bos.front()) == 1);
+    const auto refused = engine->apply_template({.messages_json = "no JSON"});
+    CHECK_FALSE(refused.has_value());
+}
+
+TEST_CASE("what cannot be loaded is an error that names it") {
+    VKINFER_REQUIRE_GOLDEN(golden);
+    EngineOptions options;
+    options.model = golden / "models" / "llama" / "no-such-file.gguf";
+    CHECK_THROWS_AS((void)Engine::create(options), Error);
+    options.model = golden / "models" / "llama" / "model.gguf";
+    options.type_k = "q9_9";
+    CHECK_THROWS_AS((void)Engine::create(options), Error);
+    options.type_k = "f16";
+    options.chat_template = "{% if %}";
+    CHECK_THROWS_AS((void)Engine::create(options), Error);
+    options.chat_template.clear();
+    options.device = "no such device";
+    CHECK_THROWS_AS((void)Engine::create(options), Error);
+}
