@@ -8,6 +8,7 @@
 #include "tools/program.h"
 #include "tools/run_command.h"
 #include "tools/shaders_command.h"
+#include "tools/tokenize_command.h"
 
 #include <array>
 
@@ -25,6 +26,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"quantize", "make a quantised model of a float one", add_quantize_command},
     {"dequant", "decode raw blocks from standard input to float32, to compare with other engines", add_dequant_command},
     {"template", "render chat templates, one conversation a line, to compare with other engines", add_template_command},
+    {"tokenize", "texts to token ids, line by line, to compare with other implementations", add_tokenize_command},
 });
 
 } // namespace
