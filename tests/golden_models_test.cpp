@@ -130,7 +130,7 @@ struct Setup {
     format::TensorType type_v = format::TensorType::f16;
 };
 
-std::unique_ptr<runtime::ModelRunner> open(const Golden& golden, const Setup& setup, int32_t n_ubatch = 512) {
+std::unique_ptr<runtime::VulkanRunner> open(const Golden& golden, const Setup& setup, int32_t n_ubatch = 512) {
     runtime::RunnerOptions options;
     options.model = golden.dir / "model.gguf";
     options.n_ctx = 256;
@@ -141,6 +141,8 @@ std::unique_ptr<runtime::ModelRunner> open(const Golden& golden, const Setup& se
     options.type_v = setup.type_v;
     options.coopmat = setup.coopmat;
     options.act = setup.act;
+    options.validation = VKINFER_VALIDATION;
+    options.log = Log(stderr_sink(), LogLevel::warning);
     return runtime::create_vulkan_runner(options);
 }
 
@@ -174,6 +176,7 @@ void check_model(const std::filesystem::path& root, const char* name, const Setu
     const auto both = run(*runner, {a.tokens, b.tokens}, 7);
     check("interleaved, first", compare(a, both[0], golden.n_vocab, sure_margin), limit);
     check("interleaved, second", compare(b, both[1], golden.n_vocab, sure_margin), limit);
+    CHECK(runner->validation_messages() == 0);
 }
 
 constexpr double kF32Limit = 2e-5;

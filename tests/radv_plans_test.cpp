@@ -48,6 +48,8 @@ void check_model(const std::string& architecture, format::TensorType type, uint3
     options.act = act;
     options.capture_statistics = true;
     options.pipeline_cache = false;
+    options.validation = VKINFER_VALIDATION;
+    options.log = Log(stderr_sink(), LogLevel::warning);
     const auto runner = runtime::create_vulkan_runner(options);
     std::filesystem::remove(options.model);
     const bool has_wmma = runner->device().capabilities().cooperative_matrix;
@@ -68,6 +70,7 @@ void check_model(const std::string& architecture, format::TensorType type, uint3
     CHECK(runner->evaluate(prompt).has_value());
     const runtime::StepToken next{1, 512, 0, true};
     CHECK(runner->evaluate({&next, 1}).has_value());
+    CHECK(runner->validation_messages() == 0);
 }
 
 } // namespace
