@@ -165,7 +165,10 @@ void Server::listen() {
     tcp::resolver resolver(s.context);
     const auto found = resolver.resolve(s.config.host, std::to_string(s.config.port), tcp::resolver::passive, error);
     check(error, "Check --host.");
-    const tcp::endpoint endpoint = *found.begin();
+    // A name such as localhost may stand for both; clients that were given 127.0.0.1 must find us.
+    const auto is_v4 = [](const auto& entry) { return entry.endpoint().address().is_v4(); };
+    const auto v4 = std::ranges::find_if(found, is_v4);
+    const tcp::endpoint endpoint = v4 == found.end() ? found.begin()->endpoint() : v4->endpoint();
     s.acceptor.open(endpoint.protocol(), error);
     check(error, "Check --host.");
     s.acceptor.set_option(tcp::acceptor::reuse_address(true), error);
