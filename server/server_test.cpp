@@ -175,13 +175,12 @@ TEST_CASE("HEAD, OPTIONS and HTTP/1.0") {
 
 TEST_CASE("what is not HTTP gets 400 and the connection ends") {
     Rig rig;
+    using namespace std::string_literals; // for the zero bytes
     for (const std::string& garbage :
-         {std::string("hello\r\n\r\n"), std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 tls?", 20),
-          std::string("GET / HTTP/9.9\r\n\r\n"), std::string("GET /health HTTP/1.1\r\nbad header\r\n\r\n"),
-          std::string("POST /v1/completions HTTP/1.1\r\nContent-Length: -3\r\n\r\n"),
-          std::string("POST /v1/completions HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n"),
-          std::string("POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
-          std::string("\0\0\0\0\r\n\r\n", 8)}) {
+         {"hello\r\n\r\n"s, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 tls?"s, "GET / HTTP/9.9\r\n\r\n"s,
+          "GET /health HTTP/1.1\r\nbad header\r\n\r\n"s, "POST /v1/completions HTTP/1.1\r\nContent-Length: -3\r\n\r\n"s,
+          "POST /v1/completions HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n"s,
+          "POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"s, "\0\0\0\0\r\n\r\n"s}) {
         CAPTURE(garbage);
         RawClient client(rig.port);
         CHECK(client.send(garbage));
