@@ -1,16 +1,13 @@
 #include "server/options.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "tools/cli_args.h"
+#include "tools/engine_flags.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <array>
 #include <chrono>
-#include <filesystem>
 #include <format>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -18,20 +15,9 @@ namespace vkinfer::server {
 
 namespace {
 
-/// Long names that llama.cpp's users write with one dash.
-constexpr auto kSingleDashNames = std::to_array<std::string_view>(
-    {"ub", "np", "ngl", "fa", "ctk", "ctv", "dev", "cb", "tb", "lm", "sm", "mg", "ts", "nkvo"});
-
 constexpr int kDefaultParallel = 4;
 constexpr int kMaxParallel = 256;
-constexpr int kMaxUbatch = 65536;
 constexpr double kMaxTimeoutS = 86'400;
-
-std::string read_text_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) throw Error(ErrorKind::not_found, std::format("Cannot read {}", path));
-    return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// Keys of a comma-separated list or of a file's lines, without space around them; lines with # are comments.
 void add_keys(const std::string& text, char separator, std::vector<std::string>& keys) {
@@ -44,38 +30,11 @@ void add_keys(const std::string& text, char separator, std::vector<std::string>&
     }
 }
 
-void add_engine_options(CLI::App& app, runtime::EngineOptions& engine, std::string& template_file) {
-    app.add_option("-m,--model", engine.model, "model file (GGUF), the first of a split one; default: the demo model");
+void add_server_engine_flags(CLI::App& app, runtime::EngineOptions& engine) {
     app.add_option("-a,--alias", engine.alias, "name of the model towards clients");
-    app.add_option("-c,--ctx-size", engine.n_ctx, "tokens that each sequence can hold; 0: as the model was trained")
-        ->check(CLI::NonNegativeNumber)
-        ->capture_default_str();
     app.add_option("--np,--parallel", engine.n_parallel, "sequences that run at the same time (-np)")
         ->check(CLI::Range(1, kMaxParallel))
         ->capture_default_str();
-    app.add_option("--ub,--ubatch-size", engine.n_ubatch, "tokens evaluated at once at most (-ub)")
-        ->check(CLI::Range(1, kMaxUbatch))
-        ->capture_default_str();
-    app.add_option("--ctk,--cache-type-k", engine.type_k, "type of the K cache, such as f16 or q8_0 (-ctk)")
-        ->capture_default_str();
-    app.add_option("--ctv,--cache-type-v", engine.type_v, "type of the V cache (-ctv)")->capture_default_str();
-    app.add_option("--device,--dev", engine.device, "index, UUID or part of the name of the GPU (-dev)");
-    app.add_option("--coopmat", engine.coopmat, "cooperative matrices")
-        ->check(CLI::IsMember({"auto", "on", "off"}))
-        ->capture_default_str();
-    app.add_option("--act", engine.act, "precision of activations in matrix products")
-        ->check(CLI::IsMember({"auto", "f32", "f16", "q8"}))
-        ->capture_default_str();
-    app.add_option("--chat-template", engine.chat_template, "Jinja text in place of the model's chat template");
-    app.add_option("--chat-template-file", template_file, "the same from a file");
-    app.add_flag("--validation", engine.validation, "run under the Vulkan validation layer");
-
-    // What llama.cpp's users pass and what vkinfer decides by itself.
-    for (const char* name : {"--ngl,--gpu-layers,--n-gpu-layers", "-b,--batch-size", "-t,--threads",
-                             "--tb,--threads-batch", "--lm,--load-mode"}) {
-        app.add_option_function<std::string>(name, [](const std::string&) {})->group("");
-    }
-    app.add_option_function<std::string>("--fa,--flash-attn", [](const std::string&) {})->group("")->expected(0, 1);
     for (const char* name : {"--jinja", "--cb,--cont-batching", "--mmap", "--no-mmap"}) {
         app.add_flag_function(name, [](int64_t) {})->group("");
     }
@@ -87,7 +46,6 @@ std::expected<Options, int> parse_options(int argc, const char* const* argv, std
     Options options;
     options.engine.n_parallel = kDefaultParallel;
     options.server.handle_signals = true;
-    std::string template_file;
     std::string api_keys;
     std::string api_key_file;
     const Limits defaults;
@@ -96,7 +54,9 @@ std::expected<Options, int> parse_options(int argc, const char* const* argv, std
 
     CLI::App app("Serves a model over HTTP in the manner of the OpenAI API", "vkinfer-server");
     app.set_version_flag("--version", "vkinfer " VKINFER_VERSION);
-    add_engine_options(app, options.engine, template_file);
+    tools::add_model_flags(app, options.engine);
+    tools::add_engine_flags(app, options.engine);
+    add_server_engine_flags(app, options.engine);
     app.add_option("--host", options.server.host, "address or name to listen on")->capture_default_str();
     app.add_option("--port", options.server.port, "0: any free one, which is then printed")->capture_default_str();
     app.add_option("--api-key", api_keys, "key that clients must send, or several with commas between them");
@@ -117,13 +77,13 @@ std::expected<Options, int> parse_options(int argc, const char* const* argv, std
     app.add_option("--log-level", options.log_level, "debug, info, warning or error")
         ->transform(CLI::CheckedTransformer(levels).description(""));
     try {
-        app.parse(tools::cli11_arguments(argc, argv, kSingleDashNames));
+        app.parse(tools::cli11_arguments(argc, argv, tools::kSingleDashLongNames));
     } catch (const CLI::ParseError& error) {
         constexpr int kUsage = 2;
         return std::unexpected(app.exit(error, out, err) == 0 ? 0 : kUsage);
     }
 
-    if (!template_file.empty()) options.engine.chat_template = read_text_file(template_file);
+    if (app.count("--verbose") > 0) options.log_level = LogLevel::debug;
     add_keys(api_keys, ',', options.server.api_keys);
     if (!api_key_file.empty()) {
         const size_t n_before = options.server.api_keys.size();

@@ -66,7 +66,6 @@ TEST_CASE("llama.cpp's spellings") {
     CHECK(options->server.limits.write_timeout == std::chrono::milliseconds(2500));
     CHECK(options->server.limits.drain_timeout == std::chrono::milliseconds(0));
     CHECK(options->log_level == LogLevel::debug);
-    CHECK(parse({"-fa", "-c", "5"}).options->engine.n_ctx == 5);
 }
 
 TEST_CASE("help and version say something and end well") {

@@ -40,7 +40,9 @@ int serve(const Options& options, const ModelLoader& load) {
             server.stop();
         };
         try {
-            model = load(options.engine, log);
+            runtime::EngineOptions engine = options.engine;
+            engine.log = log;
+            model = load(engine, log);
             server.set_model(model);
             log.info("{} is ready at {}/v1: {} tokens of context, {} requests at a time", model->info().name, url,
                      model->info().n_ctx, model->info().n_parallel);

@@ -38,7 +38,7 @@ CONFINED = {
     "boost/beast": ("server", "tests", "benchmarks"),
     "CLI/": ("tools", "server", "benchmarks"),
 }
-SHARED_BY_PROGRAMS = {"tools/cli_args.h"}
+SHARED_BY_PROGRAMS = {"tools/cli_args.h", "tools/engine_flags.h", "tools/progress_bar.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
 PRINTS = re.compile(r"\bstd::(?:cout|cerr|clog|print|println|puts|printf|exit|quick_exit|terminate)\b"
                     r"|(?<![\w:.])(?:printf|fprintf|puts|fputs|putchar|exit|_exit)\s*\(")

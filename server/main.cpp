@@ -1,0 +1,19 @@
+// vkinfer-server: the HTTP server over the Vulkan engine.
+#include "runtime/engine.h"
+#include "server/program.h"
+#include "tools/progress_bar.h"
+
+int main(int argc, char** argv) {
+    using namespace vkinfer;
+    return server::run_program(argc, argv, [](runtime::EngineOptions options, const Log& log) {
+        if (options.model.empty()) options.model = runtime::default_model_path();
+        std::shared_ptr<runtime::Engine> engine;
+        {
+            tools::ProgressBar bar("loading " + options.model.filename().string());
+            options.progress = [&](float done) { bar.show(done); };
+            engine = runtime::Engine::create(options);
+        }
+        log.info("{}", engine->describe());
+        return engine;
+    });
+}
