@@ -42,7 +42,8 @@ struct RunnerOptions {
 /// What tools may ask beyond evaluating.
 class VulkanRunner : public ModelRunner {
 public:
-    /// Compiles the plan of every shape of step, so that no request waits for pipelines.
+    /// Records and runs an empty step of every shape, so that no request waits for pipelines. Not between reserve() and
+    /// evaluate() of a step: it overwrites the step's counters.
     virtual void warm_up() = 0;
     virtual kernels::PipelineStore& pipelines() = 0;
     virtual gpu::Device& device() = 0;
