@@ -54,7 +54,8 @@ private:
 class CharBpe final : public Encoder {
 public:
     explicit CharBpe(const Vocabulary& vocabulary)
-        : splits_lines_(vocabulary.kind == VocabularyKind::bpe_raw),
+        : splits_marks_(vocabulary.pre == "mmbert"),
+          splits_lines_(vocabulary.kind == VocabularyKind::bpe_raw && !splits_marks_),
           add_space_prefix_(vocabulary.add_space_prefix.value_or(!splits_lines_)),
           normalize_nfc_(vocabulary.normalize_nfc), unk_(vocabulary.unk.value_or(kNoToken)) {
         byte_tokens_.fill(kNoToken);
@@ -64,7 +65,7 @@ public:
             if (token.size() <= kLongestMerged) token_of_symbol_[intern(token)] = static_cast<Token>(id);
         }
         find_byte_tokens(vocabulary);
-        if (splits_lines_) {
+        if (vocabulary.kind == VocabularyKind::bpe_raw) {
             merges_from_lines(vocabulary);
         } else {
             merges_from_scores(vocabulary);
@@ -90,8 +91,16 @@ public:
             if (space < text.size()) marked += kSpaceMark;
             at = space + 1;
         }
-        if (!splits_lines_) return encode_run(marked, ids, scratch);
         const std::string_view all = marked;
+        if (splits_marks_) {
+            for (size_t at = 0; at < all.size();) {
+                const size_t end = std::min(all.find(kSpaceMark, at + 1), all.size());
+                encode_run(all.substr(at, end - at), ids, scratch);
+                at = end;
+            }
+            return;
+        }
+        if (!splits_lines_) return encode_run(all, ids, scratch);
         for (size_t at = 0; at < all.size();) {
             const bool newlines = all[at] == '\n';
             const size_t end = std::min(newlines ? all.find_first_not_of('\n', at) : all.find('\n', at), all.size());
@@ -238,7 +247,8 @@ private:
         }
     }
 
-    bool splits_lines_;
+    bool splits_marks_; ///< words begin at each U+2581
+    bool splits_lines_; ///< runs of newlines, and what stands between them
     bool add_space_prefix_;
     bool normalize_nfc_;
     Token unk_;

@@ -262,7 +262,7 @@ Chars line(Chars p, Chars end) {
     const bool newline = code_point(*p) == '\n';
     return skip_if(p, end, [&](ClassifiedChar c) { return (code_point(c) == '\n') == newline; });
 }
-// U+2581 and what follows it up to the next one
+// U+2581 and what follows it up to the next one; like the lines above, on text whose spaces are marked already
 Chars lower_block_word(Chars p, Chars end) {
     return skip_if(p + 1, end, [](ClassifiedChar c) { return code_point(c) != 0x2581; });
 }

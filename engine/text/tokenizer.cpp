@@ -98,9 +98,11 @@ void Tokenizer::resolve_special(const Vocabulary& v) {
         }
         break;
     }
-    case VocabularyKind::bpe_raw:
-        d.add_bos = true;
+    case VocabularyKind::bpe_raw: {
+        const PretokenizerRule* rule = find_pretokenizer(v.pre.empty() ? "gemma4" : v.pre);
+        d.add_bos = rule != nullptr && rule->add_bos;
         break;
+    }
     case VocabularyKind::wordpiece:
         d = {.bos = 101, .unk = 100, .sep = 102, .pad = 0, .mask = 103, .add_bos = true, .add_sep = true};
         break;
@@ -128,14 +130,16 @@ void Tokenizer::resolve_special(const Vocabulary& v) {
     special_.fim_pad = resolve(v.fim_pad, kNoToken);
     special_.fim_rep = resolve(v.fim_rep, kNoToken);
     special_.fim_sep = resolve(v.fim_sep, kNoToken);
-    add_bos_ = v.kind == VocabularyKind::bpe_raw || v.add_bos.value_or(d.add_bos);
+    // Gemma 4 answers badly without BOS, whatever its files say.
+    const bool is_gemma4 = v.kind == VocabularyKind::bpe_raw && (v.pre.empty() || v.pre == "gemma4");
+    add_bos_ = is_gemma4 || v.add_bos.value_or(d.add_bos);
     add_eos_ = v.add_eos.value_or(d.add_eos);
     add_sep_ = v.add_sep.value_or(d.add_sep);
     drops_leading_space_ = v.kind == VocabularyKind::spm && v.add_space_prefix.value_or(true);
 }
 
 // Files often do not name their end-of-turn and infill tokens, so they are known by text, as in the reference
-// implementation (formats.md of the project's notes; the lists are llama.cpp's).
+// implementation, llama.cpp.
 void Tokenizer::find_eog(const Vocabulary& v) {
     std::unordered_map<std::string_view, Token> ids;
     for (size_t id = 0; id < v.tokens.size(); ++id) ids[v.tokens[id]] = static_cast<Token>(id);

@@ -132,6 +132,28 @@ TEST_CASE("SPM merges by score, falls back to bytes and handles its space prefix
     CHECK(tokenizer.encode("ab</s>ab", false, true) == std::vector<Token>{space_ab, 2, space_ab});
 }
 
+TEST_CASE("merges of raw UTF-8 keep newlines apart and fall back to bytes") {
+    Vocabulary v;
+    v.kind = VocabularyKind::bpe_raw;
+    v.pre = "gemma4";
+    v.tokens = {"<bos>", "\u2581", "a", "\n", "\n\n\n", "\u2581a", "\n\n", "<0xC3>", "<0xA9>", "\u2581\u2581"};
+    v.types.assign(v.tokens.size(), TokenType::normal);
+    v.types[0] = TokenType::control;
+    v.types[7] = v.types[8] = TokenType::byte;
+    v.merges = {"\u2581 a", "\n \n", "\u2581 \u2581"};
+    v.bos = 0;
+    v.add_bos = false; // is not asked
+    const Tokenizer tokenizer(v);
+    CHECK(tokenizer.encode("a a  a", true, false) == std::vector<Token>{0, 2, 5, 1, 5});
+    CHECK(tokenizer.encode("a\n\n\na\n\n", false, false) == std::vector<Token>{2, 4, 2, 6});
+    CHECK(tokenizer.encode("\u00e9", false, false) == std::vector<Token>{7, 8});
+    CHECK(tokenizer.decode(tokenizer.encode("a \u00e9", false, false), false) == "a \u00e9");
+
+    v.pre = "mmbert"; // a space in front, and words begin at each space
+    const Tokenizer marks(v);
+    CHECK(marks.encode("a  a", true, false) == std::vector<Token>{5, 1, 5});
+}
+
 TEST_CASE("a vocabulary without merges joins what gives the lowest id") {
     Vocabulary v = small_bpe();
     v.merges.clear();
