@@ -3,6 +3,7 @@
 #include "runtime/sampling_math.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <format>
 #include <limits>
@@ -47,17 +48,21 @@ std::pair<float, Token> find_best(std::span<const float> logits) {
     return {best, id};
 }
 
-/// Sum of the weights of all logits relative to `best`, at distances multiplied by `scale`.
-uint64_t total_weight(std::span<const float> logits, float best, float scale) {
-    uint64_t total = 0;
+/// Calls visit(weight, i) for all logits in order: their weights relative to `best`, at distances multiplied by
+/// `scale`. visit returns whether to go on.
+template<class Visit>
+void for_each_weight(std::span<const float> logits, float best, float scale, Visit visit) {
     size_t i = 0;
     for (; i + kBlock <= logits.size(); i += kBlock) {
         uint32_t weights[kBlock];
         for (size_t j = 0; j < kBlock; ++j) weights[j] = exp_weight((logits[i + j] - best) * scale);
-        for (size_t j = 0; j < kBlock; ++j) total += weights[j];
+        for (size_t j = 0; j < kBlock; ++j) {
+            if (!visit(weights[j], i + j)) return;
+        }
     }
-    for (; i < logits.size(); ++i) total += exp_weight((logits[i] - best) * scale);
-    return total;
+    for (; i < logits.size(); ++i) {
+        if (!visit(exp_weight((logits[i] - best) * scale), i)) return;
+    }
 }
 
 } // namespace
@@ -169,20 +174,44 @@ void Sampler::select_top_k(std::span<const float> logits, std::vector<Candidate>
 
 void Sampler::select_by_probability(std::span<const float> logits, std::vector<Candidate>& best) const {
     best.clear();
+    // Only the head of the order is needed. How far it reaches shows a histogram of the weights over the distance to
+    // the best, so that one sort of little more than the head is enough.
+    constexpr int32_t kPerUnit = 8;
+    constexpr size_t kBins = 22 * kPerUnit; // further away all weights are 0
     const float highest = find_best(logits).first;
-    const uint64_t total = total_weight(logits, highest, 1.0f);
-    // Only the head of the order is needed: take what lies within a distance of the best, and widen it until the cut
-    // falls inside.
-    for (const float distance : {2.0f, 4.0f, 8.0f, 16.0f, 32.0f}) {
-        best.clear();
-        const bool everything = distance > 21.5f; // further away all weights are 0
-        float threshold = everything ? kNever : highest - distance;
-        for_each_above(logits, threshold, [&](float logit, Token id) { best.push_back({logit, id}); });
-        std::ranges::sort(best, kBetter);
-        const size_t n_taken = best.size();
-        cut(best, total);
-        if (best.size() < n_taken || everything) return;
+    std::array<uint64_t, kBins> bins{};
+    for_each_weight(logits, highest, 1.0f, [&](uint32_t weight, size_t i) {
+        if (weight > 0) bins[static_cast<size_t>((highest - logits[i]) * static_cast<float>(kPerUnit))] += weight;
+        return true;
+    });
+    uint64_t total = 0;
+    for (const uint64_t weight : bins) total += weight;
+
+    const uint64_t wanted = params_.top_p < 1 ? wanted_weight(total) : total;
+    uint64_t sum = 0;
+    size_t n_bins = 0;
+    while (n_bins < kBins && sum < wanted) sum += bins[n_bins++];
+    if (params_.min_p > 0) {
+        const uint32_t least = least_weight();
+        size_t n_above = 0;
+        while (n_above < kBins && exp_weight(-static_cast<float>(n_above) / kPerUnit) >= least) ++n_above;
+        n_bins = std::min(n_bins, n_above);
     }
+    // One bin more, as distances were rounded.
+    float threshold = n_bins + 1 < kBins ? highest - static_cast<float>(n_bins + 1) / kPerUnit : kNever;
+    for_each_above(logits, threshold, [&](float logit, Token id) { best.push_back({logit, id}); });
+    std::ranges::sort(best, kBetter);
+    cut(best, total);
+}
+
+/// The probability of top_p as a weight.
+uint64_t Sampler::wanted_weight(uint64_t total) const {
+    return static_cast<uint64_t>(static_cast<double>(params_.top_p) * static_cast<double>(total));
+}
+
+/// The smallest weight that min_p leaves.
+uint32_t Sampler::least_weight() const {
+    return static_cast<uint32_t>(std::ceil(static_cast<double>(params_.min_p) * kFullWeight));
 }
 
 // Both limits keep a beginning of the order, so they need not know of the candidates behind it.
@@ -191,7 +220,7 @@ void Sampler::cut(std::vector<Candidate>& sorted, uint64_t total) const {
     const auto weight = [&](size_t i) { return exp_weight(sorted[i].logit - sorted.front().logit); };
     if (params_.top_p < 1) {
         // The smallest beginning with at least top_p of the probability; one candidate at least.
-        const auto wanted = static_cast<uint64_t>(static_cast<double>(params_.top_p) * static_cast<double>(total));
+        const uint64_t wanted = wanted_weight(total);
         uint64_t sum = 0;
         for (size_t i = 0; i < sorted.size(); ++i) {
             sum += weight(i);
@@ -202,7 +231,7 @@ void Sampler::cut(std::vector<Candidate>& sorted, uint64_t total) const {
         }
     }
     if (params_.min_p > 0) {
-        const auto least = static_cast<uint32_t>(std::ceil(static_cast<double>(params_.min_p) * kFullWeight));
+        const uint32_t least = least_weight();
         size_t n = 1;
         while (n < sorted.size() && weight(n) >= least) ++n;
         sorted.resize(n);
@@ -228,13 +257,21 @@ Token Sampler::draw_from_all(std::span<const float> logits) {
     const auto [best, best_id] = find_best(logits);
     if (best_id < 0) return -1;
     const float scale = 1.0f / params_.temperature;
-    const uint64_t target = multiply_high(random_bits(seed_, n_drawn_++), total_weight(logits, best, scale));
+    uint64_t total = 0;
+    for_each_weight(logits, best, scale, [&](uint32_t weight, size_t) {
+        total += weight;
+        return true;
+    });
+    const uint64_t target = multiply_high(random_bits(seed_, n_drawn_++), total);
     uint64_t sum = 0;
-    for (size_t i = 0; i < logits.size(); ++i) {
-        sum += exp_weight((logits[i] - best) * scale);
-        if (sum > target) return static_cast<Token>(i);
-    }
-    return best_id;
+    Token chosen = best_id; // stays when the best logit is +infinity and no weight is a number
+    for_each_weight(logits, best, scale, [&](uint32_t weight, size_t i) {
+        sum += weight;
+        if (sum <= target) return true;
+        chosen = static_cast<Token>(i);
+        return false;
+    });
+    return chosen;
 }
 
 } // namespace vkinfer::runtime

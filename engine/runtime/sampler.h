@@ -49,6 +49,8 @@ private:
     void change_logits(std::span<const float> logits, std::span<const Token> history, SamplerScratch& scratch) const;
     void select_top_k(std::span<const float> logits, std::vector<Candidate>& best) const;
     void select_by_probability(std::span<const float> logits, std::vector<Candidate>& best) const;
+    uint64_t wanted_weight(uint64_t total) const;
+    uint32_t least_weight() const;
     void cut(std::vector<Candidate>& sorted, uint64_t total) const;
     Token draw(std::span<const Candidate> candidates);
     Token draw_from_all(std::span<const float> logits);

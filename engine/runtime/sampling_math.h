@@ -13,10 +13,11 @@ inline constexpr uint32_t kFullWeight = 1u << 30;
 /// multiplications without contraction and one conversion: the same everywhere. (Range reduction and polynomial as in
 /// Cephes expf.)
 inline uint32_t exp_weight(float x) {
-    if (!(x > -21.5f)) return 0;
-    const auto n = static_cast<int32_t>(x * 1.44269504f - 0.5f); // nearest integer, as x is not positive
+    // Without branches, so that loops over it become vector code.
+    const float bounded = x > -21.5f ? x : -21.5f;
+    const auto n = static_cast<int32_t>(bounded * 1.44269504f - 0.5f); // nearest integer, as x is not positive
     const auto k = static_cast<float>(n);
-    const float r = (x - k * 0.693359375f) - k * -2.12194440e-4f;
+    const float r = (bounded - k * 0.693359375f) - k * -2.12194440e-4f;
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
@@ -25,7 +26,8 @@ inline uint32_t exp_weight(float x) {
     p = p * r + 5.0000001201e-1f;
     const float y = (p * (r * r) + r) + 1.0f;
     const float scale = std::bit_cast<float>(static_cast<uint32_t>(n + 30 + 127) << 23);
-    return static_cast<uint32_t>(static_cast<int32_t>(y * scale + 0.5f));
+    const auto weight = static_cast<uint32_t>(static_cast<int32_t>(y * scale + 0.5f));
+    return x > -21.5f ? weight : 0;
 }
 
 /// 64 random bits: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) with key `seed`
