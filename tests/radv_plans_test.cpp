@@ -1,11 +1,17 @@
-// The whole engine on RADV through the no-op device: every pipeline of every architecture compiles for the chip, without
-// spills or scratch, with matrix instructions where the chip has them; plans record and submit. Nothing executes there
-// (buffers read back as zeros), so results are not looked at.
+// The whole engine on RADV through the no-op device: every pipeline of every architecture compiles for the chip,
+// without spills or scratch, with matrix instructions where the chip has them; plans record and submit. Nothing
+// executes there (buffers read back as zeros), so results are not looked at.
+#include "benchmarks/synthetic_model.h"
 #include "gpu/device.h"
+#include "gpu/instance.h"
+#include "gpu/pipeline.h"
+#include "kernels/ops.h"
+#include "kernels/pipeline_store.h"
+#include "kernels/policy.h"
+#include "kernels/weight_layout.h"
 #include "runtime/shader_report.h"
 #include "runtime/vulkan_runner.h"
 #include "support/support.h"
-#include "benchmarks/synthetic_model.h"
 
 #include <cstdlib>
 #include <doctest/doctest.h>
@@ -28,15 +34,16 @@ std::filesystem::path model(const std::string& architecture, format::TensorType 
     options.n_vocab = 1024;
     options.type = options.output_type = type;
     const auto path = std::filesystem::temp_directory_path() /
-                      (std::string("vkinfer_radv_") + (std::getenv("AMDGPU_GPU_ID") ? std::getenv("AMDGPU_GPU_ID") : "cpu") + ".gguf");
+                      (std::string("vkinfer_radv_") +
+                       (std::getenv("AMDGPU_GPU_ID") ? std::getenv("AMDGPU_GPU_ID") : "cpu") + ".gguf");
     benchmarks::write_synthetic_model(path, options);
     return path;
 }
 
-void check_model(const std::string& architecture, format::TensorType type, uint32_t head_size, const char* coopmat, const char* act,
-                 format::TensorType type_k, format::TensorType type_v) {
-    INFO(architecture, " ", format::to_string(type), " heads of ", head_size, " coopmat ", std::string(coopmat), " act ",
-         std::string(act), " K ", format::to_string(type_k), " V ", format::to_string(type_v));
+void check_model(const std::string& architecture, format::TensorType type, uint32_t head_size, const char* coopmat,
+                 const char* act, format::TensorType type_k, format::TensorType type_v) {
+    INFO(architecture, " ", format::to_string(type), " heads of ", head_size, " coopmat ", std::string(coopmat),
+         " act ", std::string(act), " K ", format::to_string(type_k), " V ", format::to_string(type_v));
     runtime::RunnerOptions options;
     options.model = model(architecture, type, head_size);
     options.n_ctx = 1024;
@@ -93,4 +100,60 @@ TEST_CASE("int8 activations use packed dot products") {
     using enum format::TensorType;
     check_model("qwen3", q4_0, 128, "off", "q8", f16, f16);
     check_model("llama", q8_0, 64, "off", "q8", f32, f32);
+}
+
+// Without a model each, whose memory the no-op device never gives back.
+TEST_CASE("every weight type compiles without spills or scratch, whatever reads it") {
+    gpu::Instance instance;
+    gpu::Device device(instance, "", {.capture_statistics = true});
+    for (uint32_t id = 0; id < 64; ++id) {
+        const format::TypeTraits* traits = format::find_traits(id);
+        const kernels::WeightLayout* layout = traits == nullptr ? nullptr : kernels::find_weight_layout(traits->type);
+        if (layout == nullptr) continue;
+        kernels::PipelineStore pipelines(device);
+        for (const char* name : {"repack", "dequantize"}) {
+            kernels::Dispatch dispatch;
+            dispatch.shader = kernels::find_shader(std::string(name) + "." + layout->shader_name);
+            REQUIRE(dispatch.shader != nullptr);
+            dispatch.specialization = {64};
+            pipelines.get(dispatch);
+        }
+        const kernels::Weight weight{
+            .type = traits->type, .n_rows = 2048, .n_cols = 2048, .codes = 4096, .scales = 8192};
+        const auto compile = [&](const kernels::Op& op, kernels::CoopmatMode coopmat, kernels::ActivationMode act) {
+            const kernels::Policy policy = kernels::choose_policy(device.capabilities(), {coopmat, act});
+            const auto lowered = std::visit([&](const auto& o) { return kernels::lower(o, policy); }, op);
+            for (const kernels::Dispatch& dispatch : lowered.dispatches) pipelines.get(dispatch);
+        };
+        using enum kernels::ActivationMode;
+        const auto automatic_coopmat = kernels::CoopmatMode::automatic;
+        compile(kernels::Embed{weight, 512, 2048}, automatic_coopmat, automatic);
+        for (const uint32_t n : {1u, 4u, 8u, 512u}) {
+            const kernels::Linear plain{.weight = weight,
+                                        .n_out = 2048,
+                                        .n_columns = n,
+                                        .x_stride = 2048,
+                                        .y_stride = 2048,
+                                        .has_residual = true};
+            kernels::Linear glu = plain;
+            glu.n_out = 1024;
+            glu.has_residual = false;
+            glu.is_glu = true;
+            for (const kernels::Linear& op : {plain, glu}) {
+                compile(op, automatic_coopmat, automatic);
+                compile(op, kernels::CoopmatMode::off, f32);
+                if (layout->has_int8 && device.capabilities().integer_dot_product)
+                    compile(op, kernels::CoopmatMode::off, q8);
+            }
+        }
+        pipelines.for_each(
+            [&](const std::string& name, const kernels::ShaderInfo& shader, const gpu::Pipeline& pipeline) {
+                const gpu::PipelineStats stats = pipeline.stats();
+                INFO(name);
+                CHECK(stats.vgprs.value_or(0) > 0);
+                CHECK(stats.spilled_vgprs.value_or(0) + stats.spilled_sgprs.value_or(0) == 0);
+                CHECK(stats.scratch_bytes.value_or(0) == 0);
+                if (shader.coopmat) CHECK(stats.count_instructions("v_wmma") > 0);
+            });
+    }
 }

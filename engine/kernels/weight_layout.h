@@ -1,4 +1,5 @@
-// Weights as kernels see them: repacked once at load into tiles of 16 rows x 32 elements, codes and scales apart.
+// Weights as kernels see them: repacked once at load into tiles of 16 rows x one block of the type (32 elements or a
+// super-block), codes and scales apart. Kernels decode 32 elements at a time, whatever the tile.
 #pragma once
 
 #include "format/tensor_type.h"
@@ -17,8 +18,9 @@ inline constexpr uint32_t kBlockElements = 32;
 struct WeightLayout {
     format::TensorType type;
     const char* shader_name; ///< "q4_0": the include under shaders/include/weight and the variant's name
-    uint32_t code_granules;  ///< 16-byte granules of one row's block of 32
-    uint32_t scale_bytes;    ///< bytes of scales of one row's block of 32
+    uint32_t tile_elements;  ///< of a row in a tile: 32 for plain types, else the block of the file
+    uint32_t code_granules;  ///< 16-byte granules of a row in a tile
+    uint32_t scale_bytes;    ///< bytes of scales of a row in a tile
     bool has_int8;           ///< decodes to int8 codes for packed dot products
 };
 

@@ -35,6 +35,7 @@ public:
 
     gpu::Device& device() { return device_; }
     const gpu::Capabilities& capabilities() const { return device_.capabilities(); }
+    kernels::PipelineStore& pipelines() { return pipelines_; }
     /// The device's policy under these options.
     kernels::Policy policy(kernels::CoopmatMode coopmat = kernels::CoopmatMode::automatic,
                            kernels::ActivationMode act = kernels::ActivationMode::automatic) const;

@@ -1,7 +1,4 @@
 // BF16: 32 elements are four granules of 8 in order, [strip][block][4][16 rows]; no scales.
-#define WEIGHT_CODE_GRANULES 4u
-#define WEIGHT_SCALE_BYTES 0u
-#define WEIGHT_HAS_INT8 0
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
     [[unroll]] for (uint g = 0; g < 4; g++) {

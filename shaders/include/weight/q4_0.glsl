@@ -2,9 +2,6 @@
 // Codes: 16 bytes a row and block, [strip][block][16 rows]; element 8i + 2j is nibble j of word i, 8i + 2j + 1 nibble
 // j + 4, so that one mask gives a pair of halves, and (word & 0x0f0f0f0f) the first word of the packed int8 order.
 // Scales: f16 [strip][block][16 rows].
-#define WEIGHT_CODE_GRANULES 1u
-#define WEIGHT_SCALE_BYTES 2u
-#define WEIGHT_HAS_INT8 1
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
     const uvec4 q = AddrU32x4(codes + tile * 256).v[row];

@@ -1,0 +1,31 @@
+// IQ4_XS: value = d * (scale - 32) * level[code], super-blocks of 256 with a 6-bit scale a block.
+// Codes: nibbles as in q4_0.glsl, [strip][super-block][8 blocks][16 rows]. Scales: [strip][super-block][16 rows] of 8 bytes
+// as in the file: f16 d, u16 of the scales' high bits, 4 bytes of their low nibbles.
+#include "weight_codes.glsl"
+#include "iq4.glsl"
+#define WEIGHT_CODES_SIGNED 1
+
+void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 2048u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 128u);
+    const uint b = uint(tile) & 7u;
+    iq4_levels(load_granule(code_tile, b, row), c);
+    const uvec2 head = AddrU32x2(scale_tile).v[row];
+    const uint scale = ((head.y >> (4 * b)) & 15u) | ((head.x >> (16 + 2 * b)) & 3u) << 4;
+    d = half_bits_to_float(head.x) * (float(scale) - 32.0);
+    m = 0.0;
+}
+
+#include "weight_from_int8.glsl"
+
+// GGUF block: f16 d, u16 and 4 bytes of scales, 128 bytes of nibbles.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + (block >> 3) * 136, is_padding);
+    const uint b = uint(block) & 7u;
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 2048u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 128u);
+    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
+    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, read_nibble(s, 8 + 16 * b, e));
+    store_granule(code_tile, b, row, pack_4bit(c));
+    if (b == 0) AddrU32x2(scale_tile).v[row] = uvec2(read_u32(s, 0), read_u32(s, 4));
+}

@@ -1,0 +1,50 @@
+// MXFP4: value = E2M1 * 2^(e - 127), 32 elements a block.
+// Codes: nibbles as in q4_0.glsl, [strip][block][16 rows]. Scales: the byte e, [strip][block][16 rows].
+#include "weight_codes.glsl"
+#include "fp4.glsl"
+
+// 2^(e - 128), half of the scale: the codes are twice their value. Subnormal for e < 2; e = 255 is no special case.
+float mxfp4_half_scale(uint e) { return uintBitsToFloat(e < 2 ? 0x00200000u << e : (e - 1u) << 23); }
+
+void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+    const uint64_t code_tile = tile_at(codes, tile, 256u);
+    const uint64_t scale_tile = tile_at(scales, tile, 16u);
+    const uvec4 q = load_granule(code_tile, 0, row);
+    const float d = mxfp4_half_scale(uint(AddrU8(scale_tile).v[row]));
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+        [[unroll]] for (uint j = 0; j < 4; j++) {
+            const vec2 pair = fp4_pair(q[i], j) * 2.0 * d;
+            w[8 * i + 2 * j] = pair.x;
+            w[8 * i + 2 * j + 1] = pair.y;
+        }
+    }
+}
+
+// Codes are 2 * E2M1: magnitudes 0 1 2 3 4 6 8 12, made bit by bit for four codes at once.
+void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
+    const uint64_t code_tile = tile_at(codes, tile, 256u);
+    const uint64_t scale_tile = tile_at(scales, tile, 16u);
+    uint n[8];
+    unpack_4bit(load_granule(code_tile, 0, row), n);
+    [[unroll]] for (uint i = 0; i < 8; i++) {
+        const uint one = 0x01010101u;
+        const uint x = n[i] & one, y = (n[i] >> 1) & one, z = (n[i] >> 2) & one;
+        const uint bit1 = (y & ~z) | (x & z & ~y);
+        const uint magnitude = (x & ~z) | bit1 << 1 | (z & (x | ~y)) << 2 | (y & z) << 3;
+        const uint minus = (n[i] >> 3) & (x | y | z); // there is no -0, whose carry would reach the next code
+        c[i] = (magnitude ^ (minus * 255u)) + minus;
+    }
+    d = mxfp4_half_scale(uint(AddrU8(scale_tile).v[row]));
+    m = 0.0;
+}
+
+// GGUF block: byte e, 16 bytes of nibbles.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + block * 17, is_padding);
+    const uint64_t code_tile = tile_at(codes, tile, 256u);
+    const uint64_t scale_tile = tile_at(scales, tile, 16u);
+    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
+    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, read_nibble(s, 1, e));
+    store_granule(code_tile, 0, row, pack_4bit(c));
+    AddrU8(scale_tile).v[row] = uint8_t(read_u8(s, 0));
+}

@@ -1,0 +1,39 @@
+// NVFP4: value = E2M1 * UE4M3 scale, blocks of 64 with a scale for 16 elements.
+// Codes: nibbles as in q4_0.glsl, [strip][block of 64][2 blocks of 32][16 rows]. Scales: [strip][block of 64][16 rows] of four
+// bytes as in the file.
+#include "weight_codes.glsl"
+#include "fp4.glsl"
+
+// The bits of UE4M3 are those of a half 2^8 times smaller, subnormals included; 0x7f stands for 0.
+float ue4m3(uint x) { return (x & 127u) == 127u ? 0.0 : half_bits_to_float((x & 127u) << 7) * 256.0; }
+
+void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+    const uint64_t code_tile = tile_at(codes, tile >> 1, 512u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 1, 64u);
+    const uint b = uint(tile) & 1u;
+    const uvec4 q = load_granule(code_tile, b, row);
+    const uint pair_of_scales = AddrU32(scale_tile).v[row] >> (16 * b);
+    const float d[2] = float[2](ue4m3(pair_of_scales), ue4m3(pair_of_scales >> 8));
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+        [[unroll]] for (uint j = 0; j < 4; j++) {
+            const vec2 pair = fp4_pair(q[i], j) * d[i / 2];
+            w[8 * i + 2 * j] = pair.x;
+            w[8 * i + 2 * j + 1] = pair.y;
+        }
+    }
+}
+
+// GGUF block: four scales, then 8 bytes for each 16 elements: element j low, j + 8 high.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + (block >> 1) * 36, is_padding);
+    const uint b = uint(block) & 1u;
+    const uint64_t code_tile = tile_at(codes, tile >> 1, 512u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 1, 64u);
+    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
+    [[unroll]] for (uint e = 0; e < 32; e++) {
+        const uint two = read_u8(s, 4 + 16 * b + 8 * (e / 16) + e % 8);
+        put_code(c, e, e % 16 < 8 ? two & 15u : two >> 4);
+    }
+    store_granule(code_tile, b, row, pack_4bit(c));
+    if (b == 0) AddrU32(scale_tile).v[row] = read_u32(s, 0);
+}

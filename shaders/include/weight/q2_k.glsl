@@ -1,0 +1,30 @@
+// Q2_K: value = d * scale * code - dmin * minimum, super-blocks of 256 with 4-bit scale and minimum for 16 elements.
+// Codes: [strip][super-block][4 granules][16 rows], half a granule a block. Scales: [strip][super-block], each 16 bytes (scale
+// low, minimum high) of 16 rows, then f16 d and dmin of 16 rows.
+#include "weight_codes.glsl"
+
+void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 320u);
+    const uint b = uint(tile) & 7u;
+    uint c[8];
+    unpack_2bit(load_half(code_tile, b, row), c);
+    const uint two = uint(AddrU16(scale_tile).v[row * 8 + b]);
+    const vec2 d = unpackHalf2x16(AddrU32(scale_tile + 256).v[row]);
+    const float scale[2] = float[2](d.x * float(two & 15u), d.x * float((two >> 8) & 15u));
+    const float minimum[2] = float[2](d.y * float((two >> 4) & 15u), d.y * float(two >> 12));
+    [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * code_at(c, e) - minimum[e / 16];
+}
+
+// GGUF block: 16 bytes of scales, 64 of codes (two bits of a byte for each block of its half), f16 d, f16 dmin.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + (block >> 3) * 84, is_padding);
+    const uint b = uint(block) & 7u;
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 320u);
+    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
+    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, (read_u8(s, 16 + 32 * (b >> 2) + e) >> (2 * (b & 3u))) & 3u);
+    store_half(code_tile, b, row, pack_2bit(c));
+    AddrU16(scale_tile).v[row * 8 + b] = uint16_t(read_u16(s, 2 * b));
+    if (b == 0) AddrU32(scale_tile + 256).v[row] = read_u32(s, 80);
+}

@@ -1,0 +1,26 @@
+// Q4_1: value = d * code + m, 32 elements a block.
+// Codes: nibbles as in q4_0.glsl, [strip][block][16 rows]. Scales: f16 d and m, [strip][block][16 rows].
+#include "weight_codes.glsl"
+#define WEIGHT_CODES_SIGNED 0
+
+void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
+    const uint64_t code_tile = tile_at(codes, tile, 256u);
+    const uint64_t scale_tile = tile_at(scales, tile, 64u);
+    unpack_4bit(load_granule(code_tile, 0, row), c);
+    const vec2 scale = unpackHalf2x16(AddrU32(scale_tile).v[row]);
+    d = scale.x;
+    m = scale.y;
+}
+
+#include "weight_from_int8.glsl"
+
+// GGUF block: f16 d, f16 m, 16 bytes of nibbles.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + block * 20, is_padding);
+    const uint64_t code_tile = tile_at(codes, tile, 256u);
+    const uint64_t scale_tile = tile_at(scales, tile, 64u);
+    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
+    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, read_nibble(s, 4, e));
+    store_granule(code_tile, 0, row, pack_4bit(c));
+    AddrU32(scale_tile).v[row] = read_u32(s, 0);
+}

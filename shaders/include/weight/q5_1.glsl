@@ -1,0 +1,34 @@
+// Q5_1: value = d * code + m, 32 elements a block.
+// Codes: the low nibbles as in q4_0.glsl, [strip][block][16 rows]. Scales: [strip][block][16 rows] of a word of fifth bits
+// and a word of f16 d and m.
+#include "weight_codes.glsl"
+#define WEIGHT_CODES_SIGNED 0
+
+void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
+    const uint64_t code_tile = tile_at(codes, tile, 256u);
+    const uint64_t scale_tile = tile_at(scales, tile, 128u);
+    const uvec2 side = AddrU32x2(scale_tile).v[row];
+    uint hi[8];
+    unpack_4bit(load_granule(code_tile, 0, row), c);
+    unpack_1bit(side.x, hi);
+    [[unroll]] for (uint i = 0; i < 8; i++) c[i] |= hi[i] << 4;
+    const vec2 scale = unpackHalf2x16(side.y);
+    d = scale.x;
+    m = scale.y;
+}
+
+#include "weight_from_int8.glsl"
+
+// GGUF block: f16 d, f16 m, u32 of fifth bits, 16 bytes of nibbles.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + block * 24, is_padding);
+    const uint64_t code_tile = tile_at(codes, tile, 256u);
+    const uint64_t scale_tile = tile_at(scales, tile, 128u);
+    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
+    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, read_nibble(s, 8, e));
+    const uint bits = read_u32(s, 4);
+    uint hi[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
+    [[unroll]] for (uint e = 0; e < 32; e++) put_code(hi, e, (bits >> e) & 1u);
+    store_granule(code_tile, 0, row, pack_4bit(c));
+    AddrU32x2(scale_tile).v[row] = uvec2(pack_1bit(hi), read_u32(s, 0));
+}

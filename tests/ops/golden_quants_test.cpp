@@ -1,0 +1,86 @@
+// Every weight type on the GPU against the reference values of golden/quants, bit for bit: the raw blocks are repacked
+// and decoded there. Results below 2^-126 may differ where the index says so: a device may flush them.
+#include "base/file.h"
+#include "format/tensor_type.h"
+#include "gpu/command_list.h"
+#include "kernels.gen.h"
+#include "kernels/weight_layout.h"
+#include "ops/harness.h"
+#include "support/support.h"
+
+#include <boost/json.hpp>
+#include <cstring>
+#include <doctest/doctest.h>
+#include <format>
+#include <set>
+
+using namespace vkinfer;
+using namespace vkinfer::test;
+
+namespace {
+
+/// Rows decoded by the dequantize kernel.
+std::vector<float> dequantise(const TestWeight& w, const kernels::WeightLayout& layout) {
+    OpHarness& h = harness();
+    const uint64_t n = uint64_t{w.weight.n_rows} * w.weight.n_cols;
+    const gpu::Buffer y = h.buffer(n * 4);
+    const kernels::shader::DequantizeSpec spec;
+    kernels::Dispatch dispatch;
+    dispatch.shader = kernels::find_shader(std::format("dequantize.{}", layout.shader_name));
+    REQUIRE(dispatch.shader != nullptr);
+    dispatch.specialization = kernels::spec_words(spec);
+    const kernels::shader::DequantizePush push{
+        .codes = w.weight.codes, .scales = w.weight.scales, .n_rows = w.weight.n_rows, .n_blocks = w.weight.n_blocks()};
+    const gpu::BufferRange range(y);
+    gpu::CommandList commands(h.device(), {.name = "dequantize"});
+    commands.dispatch(h.pipelines().get(dispatch), kernels::push_bytes(push, kernels::shader::kDequantizePushBytes),
+                      {&range, 1}, (w.weight.n_blocks() + spec.local_size - 1) / spec.local_size, w.weight.n_rows);
+    commands.end();
+    h.device().wait(h.device().submit(commands));
+    return h.read<float>(y, n);
+}
+
+} // namespace
+
+TEST_CASE("every type of the golden data decodes to the reference's bits on the device") {
+    VKINFER_REQUIRE_GOLDEN(root);
+    const auto index = boost::json::parse(read_text_file(root / "quants" / "index.json"));
+    int n_types = 0;
+    for (const auto& entry : index.at("types").as_array()) {
+        const std::string name(entry.at("type").as_string());
+        INFO(name);
+        const format::TypeTraits* traits = format::find_traits(entry.at("ggml_type_id").to_number<uint32_t>());
+        REQUIRE(traits != nullptr);
+        const kernels::WeightLayout* layout = kernels::find_weight_layout(traits->type);
+        if (layout == nullptr) continue;
+        ++n_types;
+        const std::string blocks = read_text_file(root / "quants" / std::string(entry.at("bin").as_string()));
+        const std::string expected_bytes = read_text_file(root / "quants" / std::string(entry.at("f32").as_string()));
+        std::vector<float> expected(expected_bytes.size() / 4);
+        std::memcpy(expected.data(), expected_bytes.data(), expected_bytes.size());
+        std::set<int64_t> subnormal;
+        if (const auto* list = entry.as_object().if_contains("blocks_with_f32_subnormal_results")) {
+            for (const auto& block : list->as_array()) subnormal.insert(block.to_number<int64_t>());
+        }
+
+        // As many rows as make odd strips, and one row with all of it.
+        const auto block_elements = entry.at("block_elements").to_number<int64_t>();
+        for (const uint32_t n_cols :
+             {layout->tile_elements, layout->tile_elements * 8, static_cast<uint32_t>(expected.size())}) {
+            const auto n_rows = static_cast<uint32_t>(expected.size() / n_cols);
+            INFO(n_rows, " x ", n_cols);
+            const TestWeight w = harness().weight_from_blocks(traits->type, n_rows, n_cols,
+                                                              std::as_bytes(std::span(blocks.data(), blocks.size())));
+            const std::vector<float> got = dequantise(w, *layout);
+            int wrong = 0;
+            size_t first_wrong = 0;
+            for (size_t i = 0; i < got.size(); ++i) {
+                if (got[i] == expected[i] || subnormal.contains(static_cast<int64_t>(i) / block_elements)) continue;
+                if (wrong++ == 0) first_wrong = i;
+            }
+            INFO("first wrong element ", first_wrong, ": ", got[first_wrong], " instead of ", expected[first_wrong]);
+            CHECK(wrong == 0);
+        }
+    }
+    CHECK(n_types >= 21);
+}
