@@ -104,6 +104,8 @@ Result<std::string> ChatTemplate::render_with(std::optional<std::time_t> now, Te
             return std::unexpected(error);
         } catch (const std::bad_alloc&) {
             return fail(ErrorKind::out_of_memory, "not enough memory to render the chat template");
+        } catch (const std::exception& error) { // a bug of ours, which a template must not turn into a crash
+            return fail(ErrorKind::internal, std::string("chat template: ") + error.what());
         }
     }
     return std::unexpected(*strict_error);

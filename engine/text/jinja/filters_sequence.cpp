@@ -100,6 +100,13 @@ Value reverse(BuiltinCall& call) {
         std::reverse(text.begin(), text.end());
         return encode(text);
     }
+    if (call.self.type() == Type::object && !call.self.as_object()->is_iterable())
+        throw Failure("argument must be iterable");
+    if (call.self.as<LazySequence>()) { // not reversible in Python, so that Jinja makes a list at once
+        std::vector<Value> items = call.in.iterate(call.self);
+        std::reverse(items.begin(), items.end());
+        return Value::list(std::move(items));
+    }
     if (!call.self.is_undefined() && call.self.type() != Type::object && !call.self.is_sequence_literal() &&
         !call.self.is_dict()) {
         throw Failure("argument must be iterable");
@@ -210,23 +217,24 @@ void sort_keyed(std::vector<Keyed>& rows, bool reverse) {
 Value sort(BuiltinCall& call) {
     const bool reverse = call.flag(0, false);
     const bool case_sensitive = call.flag(1, false);
-    std::vector<Value> items = call.in.iterate(call.self);
-    std::vector<Keyed> rows;
-    if (call.arg(2).is_string() && call.arg(2).as_string().find(',') != std::string::npos) {
-        std::vector<Getter> getters; // "a,b": by a, then by b
+    std::vector<Getter> getters; // "a,b": by a, then by b
+    if (call.arg(2).is_string()) {
         const std::string& attributes = call.arg(2).as_string();
         for (size_t at = 0; at <= attributes.size();) {
             const size_t comma = std::min(attributes.find(',', at), attributes.size());
             getters.emplace_back(Value(attributes.substr(at, comma - at)));
             at = comma + 1;
         }
-        for (Value& item : items) {
-            std::vector<Value> key;
-            for (const Getter& get : getters) key.push_back(fold_case(get(call.in, item), case_sensitive));
-            rows.push_back({Value::tuple(std::move(key)), std::move(item)});
-        }
     } else {
-        rows = keyed(call.in, std::move(items), Getter(call.arg(2)), case_sensitive);
+        getters.emplace_back(call.arg(2));
+    }
+    std::vector<Keyed> rows;
+    for (Value& item : call.in.iterate(call.self)) {
+        charge_steps(16); // n log n comparisons follow
+        // The key is a sequence even for one attribute, so that keys without an order can be equal, as in Jinja.
+        std::vector<Value> key;
+        for (const Getter& get : getters) key.push_back(fold_case(get(call.in, item), case_sensitive));
+        rows.push_back({Value::tuple(std::move(key)), std::move(item)});
     }
     sort_keyed(rows, reverse);
     std::vector<Value> sorted;

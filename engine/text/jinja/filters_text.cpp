@@ -81,6 +81,8 @@ Value center(BuiltinCall& call) {
 }
 
 Value indent(BuiltinCall& call) {
+    if (call.self.is_undefined()) throw Failure(call.self.as_undefined().message);
+    if (!call.self.is_string()) throw Failure("indent expects a string, not " + std::string(call.self.type_name()));
     const std::string text = subject(call) + "\n"; // so that splitting keeps an empty last line
     const bool first = call.flag(1, false);
     const bool blank = call.flag(2, false);
@@ -106,6 +108,11 @@ Value indent(BuiltinCall& call) {
 }
 
 Value truncate_filter(BuiltinCall& call) {
+    if (!call.self.is_string()) {
+        const int64_t n = *call.in.length(call.self).as_int();
+        if (n > call.integer(0, 255) + call.integer(3, 5)) throw Failure("truncate expects a string");
+        return call.self;
+    }
     const Text text(subject(call));
     const int64_t length = call.integer(0, 255);
     const bool kill_words = call.flag(1, false);
@@ -152,8 +159,9 @@ std::string percent_encode(std::string_view text, bool for_query) {
 }
 
 Value urlencode(BuiltinCall& call) {
-    const bool is_plain = call.self.is_string() || !(call.self.is_dict() || call.self.is_sequence_literal());
-    if (is_plain) return percent_encode(subject(call), false);
+    const bool is_iterable = call.self.is_dict() || call.self.is_sequence_literal() || call.self.is_undefined() ||
+                             (call.self.type() == Type::object && call.self.as_object()->is_iterable());
+    if (!is_iterable) return percent_encode(subject(call), false);
     std::string out;
     const auto add = [&](const Value& key, const Value& value) {
         if (!out.empty()) out += '&';
@@ -164,7 +172,7 @@ Value urlencode(BuiltinCall& call) {
         for (const auto& [key, value] : call.self.as_dict()->entries()) add(key, value);
         return out;
     }
-    for (const Value& pair : call.self.as_list()->items) {
+    for (const Value& pair : call.in.iterate(call.self)) {
         const std::vector<Value> parts = call.in.iterate(pair);
         if (parts.size() != 2) throw Failure("urlencode expects pairs");
         add(parts[0], parts[1]);

@@ -115,9 +115,10 @@ Value from_json(BuiltinCall& call) {
 Value items(BuiltinCall& call) {
     if (call.self.is_undefined())
         return std::make_shared<LazySequence>([](Interpreter&) { return std::vector<Value>(); });
-    if (!call.self.is_dict()) throw Failure("Can only get item pairs from a mapping.");
-    return std::make_shared<LazySequence>(
-        [dict = call.self.as_dict()](Interpreter& in) { return DictView(dict, DictView::What::items).iterate(in); });
+    return std::make_shared<LazySequence>([value = call.self](Interpreter& in) {
+        if (!value.is_dict()) throw Failure("Can only get item pairs from a mapping.");
+        return DictView(value.as_dict(), DictView::What::items).iterate(in);
+    });
 }
 
 Value ignore_case(const Value& value, bool case_sensitive) {
@@ -188,6 +189,7 @@ Value xmlattr(BuiltinCall& call) {
     if (!call.self.is_dict()) throw Failure("xmlattr expects a mapping");
     std::string out;
     for (const auto& [key, value] : call.self.as_dict()->entries()) {
+        if (!key.is_string()) throw Failure("attribute names are strings, not " + std::string(key.type_name()));
         if (value.is_none() || value.is_undefined()) continue;
         const std::string name = call.in.to_text(key);
         if (name.find_first_of(" \t\n\r\f\v/>=") != std::string::npos)
@@ -208,7 +210,10 @@ Value attr(BuiltinCall& call) {
 }
 
 Value filesizeformat(BuiltinCall& call) {
-    const double bytes = call.self.is_string() ? parse_float(call.self.as_string()).value_or(0) : to_double(call.self);
+    const auto number =
+        call.self.is_string() ? parse_float(call.self.as_string()) : std::optional(to_double(call.self));
+    if (!number) throw Failure("could not convert string to float: " + call.in.repr(call.self));
+    const double bytes = *number;
     const bool binary = call.flag(0, false);
     const double base = binary ? 1024 : 1000;
     constexpr const char* kDecimal[] = {"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};

@@ -362,8 +362,11 @@ std::string percent_format(Interpreter& in, std::string_view format, const Value
         out += lay_out(in, item, layout);
         in.check_size(out.size());
     }
-    const bool all_used = value.is_tuple() ? next >= value.as_list()->items.size()
-                                           : next > 0 || used_mapping || value.is_dict() || value.is_list();
+    // Python lets arguments go unused when the value could be a mapping, which lists and undefined values pass for.
+    const bool is_mapping = value.is_dict() || value.is_list() || value.is_undefined() ||
+                            (value.type() == Type::object && value.as_object()->is_sequence());
+    const bool all_used =
+        value.is_tuple() ? next >= value.as_list()->items.size() : next > 0 || used_mapping || is_mapping;
     if (!all_used) throw Failure("not all arguments converted during string formatting");
     return out;
 }

@@ -7,7 +7,7 @@
 #include "text/jinja/objects.h"
 #include "text/jinja/text_algorithms.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace vkinfer::text::jinja {
 
@@ -56,9 +56,8 @@ void Scope::set(int symbol, Value value) {
 Interpreter::Interpreter(const Program& program, const Options& options)
     : meter_(options.limits), stack_(options.limits.stack_bytes), program_(program), options_(options),
       root_(std::make_shared<Scope>(nullptr)), scope_(root_) {
-    const auto& names = program.symbols.names();
-    for (size_t i = 0; i < names.size(); ++i) {
-        if (const auto function = find_global(names[i])) root_->set(static_cast<int>(i), *function);
+    for (const std::string& name : program.symbols.names()) {
+        if (const auto function = find_global(name)) define(name, *function);
     }
 }
 
@@ -75,10 +74,10 @@ Interpreter::~Interpreter() {
 }
 
 void Interpreter::define(std::string_view name, Value value) {
-    const auto& names = program_.symbols.names();
-    for (size_t i = 0; i < names.size(); ++i) {
-        if (names[i] == name) root_->set(static_cast<int>(i), std::move(value));
-    }
+    const auto symbol = program_.symbols.find(name);
+    if (!symbol) return; // the template does not name it
+    const auto& hidden = program_.hidden_inputs;
+    if (std::find(hidden.begin(), hidden.end(), *symbol) == hidden.end()) root_->set(*symbol, std::move(value));
 }
 
 std::string Interpreter::run() {

@@ -83,7 +83,8 @@ Value float_arithmetic(std::string_view operation, double a, double b) {
     double rest = std::fmod(a, b);
     if (rest != 0 && (rest < 0) != (b < 0)) rest += b;
     if (operation == "%") return rest == 0 ? std::copysign(0.0, b) : rest;
-    return std::floor((a - rest) / b + 0.5); // (a - rest) / b is a whole number up to rounding
+    const double quotient = std::floor((a - rest) / b + 0.5); // a whole number up to rounding
+    return quotient == 0 ? std::copysign(0.0, a / b) : quotient;
 }
 
 } // namespace
@@ -201,6 +202,10 @@ std::optional<double> parse_float(std::string_view text) {
 double to_double(const Value& number) {
     if (number.type() == Type::floating) return number.as_double();
     if (const auto small = number.as_int()) return static_cast<double>(*small);
+    if (!number.is_number()) {
+        if (number.is_undefined()) throw Failure(number.as_undefined().message);
+        throw Failure("a number is expected, not " + std::string(number.type_name()));
+    }
     const double value = std::strtod(number.as_big().digits.c_str(), nullptr);
     if (std::isinf(value)) throw Failure("int too large to convert to float");
     return value;

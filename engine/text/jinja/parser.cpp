@@ -38,6 +38,11 @@ int SymbolTable::intern(const std::string& name) {
     return it->second;
 }
 
+std::optional<int> SymbolTable::find(std::string_view name) const {
+    const auto it = ids_.find(std::string(name));
+    return it != ids_.end() ? std::optional(it->second) : std::nullopt;
+}
+
 Program parse(std::string_view source) {
     if (source.size() > kMaxTemplateBytes) {
         throw Failure("the template has " + std::to_string(source.size()) + " bytes, more than " +
@@ -133,7 +138,20 @@ Body Parser::parse_block(Ends end_tags, std::string_view opened_by) {
     return parse_body(end_tags, opened_by);
 }
 
+void Parser::note_read(int symbol) {
+    if (scopes_ == 0) seen_at_top_.insert(symbol);
+}
+
+void Parser::note_set(const Target& target) {
+    for (const Target& part : target.parts) note_set(part);
+    if (target.is_tuple || scopes_ != 0) return;
+    const bool is_new = seen_at_top_.insert(target.symbol).second;
+    // Set in some branches only, the name still means the input elsewhere.
+    if (is_new && target.attribute.empty() && !is_conditional_) program_.hidden_inputs.push_back(target.symbol);
+}
+
 Body Parser::parse_scoped_block(Ends end_tags, std::string_view opened_by) {
+    const Restore scopes(scopes_, scopes_ + 1);
     const Restore conditional(is_conditional_, false);
     return parse_block(end_tags, opened_by);
 }
@@ -179,6 +197,7 @@ StatementPtr Parser::parse_for() {
     node->sequence = parse_tuple(false, "recursive");
     if (skip_name("if")) {
         const Restore conditional(is_conditional_, false);
+        const Restore scopes(scopes_, scopes_ + 1);
         node->condition = parse_expression();
     }
     node->recursive = skip_name("recursive");
@@ -228,11 +247,13 @@ StatementPtr Parser::parse_set() {
     Target target = parse_target(true, {});
     if (skip_op("=")) {
         auto node = statement<Set>(line);
-        node->target = std::move(target);
         node->value = parse_tuple();
+        note_set(target);
+        node->target = std::move(target);
         return node;
     }
     auto node = statement<SetBlock>(line);
+    note_set(target);
     node->target = std::move(target);
     if (is_op("|")) node->filter = parse_filters(nullptr);
     node->body = parse_scoped_block({"endset"}, "set");
@@ -272,7 +293,9 @@ StatementPtr Parser::parse_macro() {
     const Target name = name_target(false);
     node->symbol = name.symbol;
     node->macro.name = name.name;
+    note_set(name);
     const Restore conditional(is_conditional_, false);
+    const Restore scopes(scopes_, scopes_ + 1);
     parse_signature(node->macro);
     parse_macro_body(node->macro, "endmacro", "macro");
     return node;

@@ -16,6 +16,7 @@ namespace vkinfer::text::jinja {
 class SymbolTable {
 public:
     int intern(const std::string& name);
+    std::optional<int> find(std::string_view name) const;
     const std::vector<std::string>& names() const { return names_; }
 
 private:
@@ -29,6 +30,9 @@ constexpr int kLoopSymbol = 0; ///< the name `loop` in every template
 struct Program {
     Body body;
     SymbolTable symbols;
+    /// Names that the template sets at its top level before it reads them there. As in Jinja, loops and macros that run
+    /// earlier find nothing under such a name, even if there is an input variable or a global function called so.
+    std::vector<int> hidden_inputs;
     /// Set when Hugging Face's environment would refuse to compile this (from_json outside of any condition).
     std::optional<Failure> strict_failure;
 };

@@ -228,6 +228,7 @@ ExpressionPtr Parser::name_expression(const std::string& name, int line) {
     auto node = expression<Name>(line);
     node->name = name;
     node->symbol = program_.symbols.intern(name);
+    note_read(node->symbol);
     for (MacroDefinition* macro : macros_) {
         macro->uses_varargs |= name == "varargs";
         macro->uses_kwargs |= name == "kwargs";

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <unordered_set>
 
 namespace vkinfer::text::jinja {
 
@@ -80,6 +81,8 @@ private:
     ExpressionPtr parse_filter(ExpressionPtr input); ///< the name and arguments behind `|`
     ExpressionPtr parse_test(ExpressionPtr node);
     CallArguments parse_arguments();
+    void note_read(int symbol);
+    void note_set(const Target& target);
     std::string parse_dotted_name();
     ExpressionPtr name_expression(const std::string& name, int line);
     const Builtin* check_builtin(const Builtin* builtin, std::string_view what, const std::string& name, int line);
@@ -91,8 +94,10 @@ private:
     std::vector<Token> tokens_;
     size_t at_ = 0;
     int depth_ = 0;
-    int loops_ = 0;               // loops around the current statement within this function body
-    bool is_conditional_ = false; // inside an if of this scope: unknown filters fail only when they are reached
+    int scopes_ = 0;                      // bodies with names of their own around the current place
+    std::unordered_set<int> seen_at_top_; // names that the top level has read or set so far
+    int loops_ = 0;                       // loops around the current statement within this function body
+    bool is_conditional_ = false;         // inside an if of this scope: unknown filters fail only when they are reached
     std::vector<MacroDefinition*> macros_;
     std::vector<std::pair<Failure, bool>> unknown_; // filters and tests that do not exist; true: lenient mode has them
     Program program_;

@@ -2,6 +2,8 @@
 #include "text/jinja/interpreter.h"
 #include "text/jinja/objects.h"
 
+#include <algorithm>
+
 namespace vkinfer::text::jinja {
 
 Flow TextOutput::run(Interpreter& in) const {
@@ -39,7 +41,13 @@ Flow run_loop(Interpreter& in, const For& statement, const std::shared_ptr<Scope
                 in.assign(statement.target, item);
                 return in.evaluate(*statement.condition).truthy();
             };
-            if (in.with_scope(scope, test)) passed.push_back(std::move(item));
+            if (in.with_scope(scope, test)) {
+                // What passes is put together again from its targets, as loop.nextitem shows.
+                const bool is_flat = std::none_of(statement.target.parts.begin(), statement.target.parts.end(),
+                                                  [](const Target& part) { return part.is_tuple; });
+                const bool unpacks = statement.target.is_tuple && is_flat;
+                passed.push_back(unpacks ? Value::tuple(in.iterate(item)) : std::move(item));
+            }
             scope->clear();
         }
         items = std::move(passed);
@@ -94,7 +102,9 @@ Flow CallBlock::run(Interpreter& in) const {
 Flow FilterBlock::run(Interpreter& in) const {
     Flow flow = Flow::next;
     Value text = in.capture([&] { flow = in.run_scoped(body, std::make_shared<Scope>(in.scope())); });
-    in.write(in.to_text(in.filter_block(*filter, std::move(text))));
+    const Value result = in.filter_block(*filter, std::move(text));
+    if (!result.is_string()) throw Failure("a filter block must give a string, not " + std::string(result.type_name()));
+    in.write(result.as_string());
     return flow;
 }
 
