@@ -8,7 +8,7 @@ namespace vkinfer::text::jinja {
 
 /// The defaults leave room for a conversation of some megabytes and end a hostile template within a second or two.
 struct Limits {
-    uint64_t steps = 40'000'000;            ///< nodes evaluated, plus one for every 64 bytes or item touched
+    uint64_t steps = 20'000'000;            ///< nodes evaluated, plus one for every 64 bytes or item touched
     size_t output_bytes = size_t{64} << 20; ///< text rendered
     size_t live_bytes = size_t{256} << 20;  ///< strings, lists and dicts alive at a time
     size_t stack_bytes = size_t{1} << 20;   ///< native stack below render(), whatever recurses
