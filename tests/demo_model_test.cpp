@@ -90,7 +90,8 @@ TEST_CASE("the demo model answers held-out questions") {
             const bool is_right = std::ranges::any_of(
                 one.accept, [&](const std::string& text) { return one.answer.find(text) != std::string::npos; });
             right += is_right;
-            if (!is_right) std::printf("  %s: \"%s\" -> \"%s\"\n", name.c_str(), one.question.c_str(), one.answer.c_str());
+            if (!is_right)
+                std::printf("  %s: \"%s\" -> \"%s\"\n", name.c_str(), one.question.c_str(), one.answer.c_str());
         }
         const double share = static_cast<double>(right) / static_cast<double>(cases.size());
         std::printf("%s: %d of %zu\n", name.c_str(), right, cases.size());

@@ -57,8 +57,8 @@ TEST_CASE("an answer does not depend on what runs beside it or what the cache ho
     const auto engine = load(golden, "qwen3", 3);
     CHECK(engine->info().architecture == "qwen3");
     CHECK(engine->info().n_vocab == 512);
-    const std::vector<std::string> prompts = {"the first prompt", "quite another and longer one, in more than one batch of tokens",
-                                              "a third"};
+    const std::vector<std::string> prompts = {
+        "the first prompt", "quite another and longer one, in more than one batch of tokens", "a third"};
     std::vector<Answer> alone;
     for (const std::string& prompt : prompts) {
         alone.push_back(ask(*engine, prompt, 24).get());

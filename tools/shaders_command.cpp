@@ -19,8 +19,8 @@ std::string json_row(const runtime::ShaderReportRow& row) {
                        "\"spills\": {}, \"scratch_bytes\": {}, \"lds_bytes\": {}, \"occupancy\": {}, "
                        "\"instructions\": {}, \"wmma\": {}, \"dot4\": {}, \"compile_ms\": {:.2f}}}",
                        json_string(row.pipeline), json_string(row.shader), row.is_coopmat, row.subgroup_size, row.vgprs,
-                       row.spills, row.scratch_bytes, row.lds_bytes, row.occupancy, row.instructions, row.wmma, row.dot4,
-                       row.compile_ms);
+                       row.spills, row.scratch_bytes, row.lds_bytes, row.occupancy, row.instructions, row.wmma,
+                       row.dot4, row.compile_ms);
 }
 
 void print_json(const runtime::VulkanRunner& runner, const std::vector<runtime::ShaderReportRow>& rows) {
@@ -31,8 +31,8 @@ void print_json(const runtime::VulkanRunner& runner, const std::vector<runtime::
 
 void print_table(const runtime::VulkanRunner& runner, const std::vector<runtime::ShaderReportRow>& rows) {
     std::printf("%s\n", runner.describe().c_str());
-    std::printf("%5s %6s %7s %6s %6s %6s %5s %5s  %s\n", "VGPRs", "spills", "scratch", "LDS", "occ.", "instr.", "WMMA", "dot4",
-                "pipeline (specialisation constants in the order of shaders/manifest.json)");
+    std::printf("%5s %6s %7s %6s %6s %6s %5s %5s  %s\n", "VGPRs", "spills", "scratch", "LDS", "occ.", "instr.", "WMMA",
+                "dot4", "pipeline (specialisation constants in the order of shaders/manifest.json)");
     for (const runtime::ShaderReportRow& row : rows) {
         std::printf("%5u %6u %7u %6u %6u %6u %5u %5u  %s\n", row.vgprs, row.spills, row.scratch_bytes, row.lds_bytes,
                     row.occupancy, row.instructions, row.wmma, row.dot4, row.pipeline.c_str());

@@ -20,11 +20,11 @@ TEST_CASE("every binary16 value survives the way to float and back") {
 }
 
 TEST_CASE("float to half rounds to nearest even and saturates to infinity") {
-    CHECK(float_to_half(1.0f + 0x1p-11f) == 0x3c00);           // tie goes to even
-    CHECK(float_to_half(1.0f + 3 * 0x1p-11f) == 0x3c02);       // tie goes to even
+    CHECK(float_to_half(1.0f + 0x1p-11f) == 0x3c00);     // tie goes to even
+    CHECK(float_to_half(1.0f + 3 * 0x1p-11f) == 0x3c02); // tie goes to even
     CHECK(float_to_half(65519.0f) == 0x7bff);
     CHECK(float_to_half(65520.0f) == 0x7c00);
-    CHECK(float_to_half(0x1p-25f) == 0);                       // tie at half of the smallest subnormal
+    CHECK(float_to_half(0x1p-25f) == 0); // tie at half of the smallest subnormal
     CHECK(float_to_half(0x1.8p-25f) == 1);
     CHECK(std::isnan(half_to_float(float_to_half(std::numeric_limits<float>::quiet_NaN()))));
 }

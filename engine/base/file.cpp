@@ -20,7 +20,7 @@ File::File(const std::filesystem::path& path) : path_(path) {
         const ErrorKind kind = errno == ENOENT ? ErrorKind::not_found : ErrorKind::io;
         throw Error(kind, std::format("{}: cannot be opened: {}.", path.string(), std::strerror(errno)));
     }
-    struct stat status {};
+    struct stat status{};
     if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
         ::close(std::exchange(descriptor_, -1));
         throw Error(ErrorKind::io, std::format("{}: is not a regular file.", path.string()));
@@ -46,9 +46,11 @@ File& File::operator=(File&& other) noexcept {
 void File::read_at(uint64_t offset, std::span<std::byte> into) const {
     constexpr size_t kMaxRead = size_t{1} << 30; // the kernel reads at most 2 GiB a call
     while (!into.empty()) {
-        const ssize_t got = ::pread(descriptor_, into.data(), std::min(into.size(), kMaxRead), static_cast<off_t>(offset));
+        const ssize_t got =
+            ::pread(descriptor_, into.data(), std::min(into.size(), kMaxRead), static_cast<off_t>(offset));
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) throw Error(ErrorKind::io, std::format("{}: read failed: {}.", path_.string(), std::strerror(errno)));
+        if (got < 0)
+            throw Error(ErrorKind::io, std::format("{}: read failed: {}.", path_.string(), std::strerror(errno)));
         if (got == 0) {
             throw Error(ErrorKind::io, std::format("{}: ends before byte {}.", path_.string(), offset + into.size()),
                         "The file is truncated or was changed while it was read; download it again.");
@@ -62,7 +64,8 @@ MappedFile::MappedFile(const File& file) {
     if (file.size_bytes() == 0) return;
     void* address = ::mmap(nullptr, file.size_bytes(), PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
     if (address == MAP_FAILED) {
-        throw Error(ErrorKind::io, std::format("{}: cannot be mapped: {}.", file.path().string(), std::strerror(errno)));
+        throw Error(ErrorKind::io,
+                    std::format("{}: cannot be mapped: {}.", file.path().string(), std::strerror(errno)));
     }
     bytes_ = {static_cast<const std::byte*>(address), file.size_bytes()};
 }
@@ -81,8 +84,8 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 std::string read_text_file(const std::filesystem::path& path, uint64_t limit_bytes) {
     const File file(path);
     if (file.size_bytes() > limit_bytes) {
-        throw Error(ErrorKind::invalid_input,
-                    std::format("{}: is {} bytes long, at most {} are read.", path.string(), file.size_bytes(), limit_bytes));
+        throw Error(ErrorKind::invalid_input, std::format("{}: is {} bytes long, at most {} are read.", path.string(),
+                                                          file.size_bytes(), limit_bytes));
     }
     std::string text(file.size_bytes(), '\0');
     file.read_at(0, std::as_writable_bytes(std::span(text)));

@@ -17,9 +17,9 @@ uint16_t float_to_half(float value) {
     const uint32_t bits = std::bit_cast<uint32_t>(value);
     const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
     const uint32_t magnitude = bits & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u); // NaN
+    if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);  // NaN
     if (magnitude >= 0x47800000u) return static_cast<uint16_t>(sign | 0x7c00u); // >= 65536, or infinity
-    if (magnitude < 0x38800000u) { // below 2^-14: subnormal or zero
+    if (magnitude < 0x38800000u) {                                              // below 2^-14: subnormal or zero
         // Adding 0.5 puts the half's last bit at the float's last bit, so the FPU does the rounding.
         const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
         return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));

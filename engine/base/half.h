@@ -13,7 +13,9 @@ float half_to_float(uint16_t bits);
 uint16_t float_to_half(float value);
 
 /// bfloat16 bits -> float, exact.
-inline float bfloat16_to_float(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+inline float bfloat16_to_float(uint16_t bits) {
+    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
 
 /// float -> bfloat16 bits, round to nearest even, NaN made quiet.
 uint16_t float_to_bfloat16(float value);

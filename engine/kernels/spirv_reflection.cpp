@@ -21,16 +21,23 @@ enum Op : uint32_t {
     kOpMemberDecorate = 72,
     kOpTypeCooperativeMatrix = 4456,
 };
-enum Decoration : uint32_t { kSpecId = 1, kNonWritable = 24, kNonReadable = 25, kBinding = 33, kDescriptorSet = 34, kOffset = 35 };
+enum Decoration : uint32_t {
+    kSpecId = 1,
+    kNonWritable = 24,
+    kNonReadable = 25,
+    kBinding = 33,
+    kDescriptorSet = 34,
+    kOffset = 35
+};
 enum StorageClass : uint32_t { kPushConstant = 9, kStorageBuffer = 12 };
 
 struct Module {
-    std::map<uint32_t, uint32_t> size;                                     ///< bytes of scalars and vectors
-    std::map<uint32_t, std::vector<uint32_t>> members;                     ///< member types of structs
+    std::map<uint32_t, uint32_t> size;                 ///< bytes of scalars and vectors
+    std::map<uint32_t, std::vector<uint32_t>> members; ///< member types of structs
     std::map<uint32_t, uint32_t> pointee;
-    std::map<uint32_t, std::map<uint32_t, uint32_t>> decorations;          ///< id -> decoration -> value
+    std::map<uint32_t, std::map<uint32_t, uint32_t>> decorations; ///< id -> decoration -> value
     std::map<std::pair<uint32_t, uint32_t>, std::map<uint32_t, uint32_t>> member_decorations;
-    std::vector<std::array<uint32_t, 3>> variables;                        ///< type, id, storage class
+    std::vector<std::array<uint32_t, 3>> variables; ///< type, id, storage class
 };
 
 } // namespace
@@ -46,17 +53,32 @@ SpirvInterface reflect(std::span<const uint32_t> words) {
         const auto arg = [&](uint32_t i) { return i + 1 < count ? words[at + 1 + i] : 0; };
         switch (op) {
         case kOpTypeInt:
-        case kOpTypeFloat: m.size[arg(0)] = arg(1) / 8; break;
-        case kOpTypeVector: m.size[arg(0)] = m.size[arg(1)] * arg(2); break;
+        case kOpTypeFloat:
+            m.size[arg(0)] = arg(1) / 8;
+            break;
+        case kOpTypeVector:
+            m.size[arg(0)] = m.size[arg(1)] * arg(2);
+            break;
         case kOpTypeStruct:
             for (uint32_t i = 1; i + 1 < count; ++i) m.members[arg(0)].push_back(arg(i));
             break;
-        case kOpTypePointer: m.pointee[arg(0)] = arg(2); break;
-        case kOpTypeCooperativeMatrix: result.uses_cooperative_matrix = true; break;
-        case kOpVariable: m.variables.push_back({arg(0), arg(1), arg(2)}); break;
-        case kOpDecorate: m.decorations[arg(0)][arg(1)] = arg(2); break;
-        case kOpMemberDecorate: m.member_decorations[{arg(0), arg(1)}][arg(2)] = arg(3); break;
-        default: break;
+        case kOpTypePointer:
+            m.pointee[arg(0)] = arg(2);
+            break;
+        case kOpTypeCooperativeMatrix:
+            result.uses_cooperative_matrix = true;
+            break;
+        case kOpVariable:
+            m.variables.push_back({arg(0), arg(1), arg(2)});
+            break;
+        case kOpDecorate:
+            m.decorations[arg(0)][arg(1)] = arg(2);
+            break;
+        case kOpMemberDecorate:
+            m.member_decorations[{arg(0), arg(1)}][arg(2)] = arg(3);
+            break;
+        default:
+            break;
         }
         at += count;
     }
@@ -73,7 +95,8 @@ SpirvInterface reflect(std::span<const uint32_t> words) {
                     std::max(result.push_bytes, m.member_decorations[{block, i}][kOffset] + m.size[members[i]]);
             }
         } else if (storage == kStorageBuffer) {
-            SpirvInterface::Binding binding{.set = m.decorations[id][kDescriptorSet], .is_readonly = true, .is_writeonly = true};
+            SpirvInterface::Binding binding{
+                .set = m.decorations[id][kDescriptorSet], .is_readonly = true, .is_writeonly = true};
             for (uint32_t i = 0; i < members.size(); ++i) {
                 binding.is_readonly &= m.member_decorations[{block, i}].contains(kNonWritable);
                 binding.is_writeonly &= m.member_decorations[{block, i}].contains(kNonReadable);

@@ -12,7 +12,9 @@ using namespace vkinfer::models;
 
 namespace {
 
-double radians(const RopeFrequencies& f, size_t i) { return static_cast<double>(f.pairs[i]) * 0x1p-64 * 2 * M_PI; }
+double radians(const RopeFrequencies& f, size_t i) {
+    return static_cast<double>(f.pairs[i]) * 0x1p-64 * 2 * M_PI;
+}
 
 } // namespace
 
@@ -21,7 +23,8 @@ TEST_CASE("rotary frequencies: plain, linear, with factors of the file") {
     const RopeFrequencies plain = rope_frequencies(rope, {});
     REQUIRE(plain.pairs.size() == 32);
     CHECK(plain.magnitude == 1.0f);
-    for (size_t i = 0; i < 32; ++i) CHECK(radians(plain, i) == doctest::Approx(std::pow(10000.0, -2.0 * i / 64)).epsilon(1e-12));
+    for (size_t i = 0; i < 32; ++i)
+        CHECK(radians(plain, i) == doctest::Approx(std::pow(10000.0, -2.0 * i / 64)).epsilon(1e-12));
     rope.scaling = RopeConfig::Scaling::linear;
     rope.factor = 4;
     CHECK(radians(rope_frequencies(rope, {}), 0) == doctest::Approx(0.25).epsilon(1e-12));
@@ -32,7 +35,12 @@ TEST_CASE("rotary frequencies: plain, linear, with factors of the file") {
 }
 
 TEST_CASE("YaRN keeps fast pairs, interpolates slow ones, and scales the magnitude") {
-    const RopeConfig rope{.kind = kernels::RopeKind::neox, .n_rot = 128, .base = 1e6, .scaling = RopeConfig::Scaling::yarn, .factor = 4, .original_context = 32768};
+    const RopeConfig rope{.kind = kernels::RopeKind::neox,
+                          .n_rot = 128,
+                          .base = 1e6,
+                          .scaling = RopeConfig::Scaling::yarn,
+                          .factor = 4,
+                          .original_context = 32768};
     const RopeFrequencies yarn = rope_frequencies(rope, {});
     CHECK(radians(yarn, 0) == doctest::Approx(1.0).epsilon(1e-12));
     CHECK(radians(yarn, 63) == doctest::Approx(std::pow(1e6, -126.0 / 128) / 4).epsilon(1e-9));
@@ -65,7 +73,8 @@ TEST_CASE("graphs of real files compile to plans without hazards, with few barri
             uint32_t n_rows = 0;
             for (const auto& source : need.sources) n_rows += source.n_rows;
             if (need.kind == TensorNeed::Kind::matrix) {
-                weights.matrices[need.key] = {file.tensor(need.sources[0].name).type, n_rows, need.n_cols, address, address};
+                weights.matrices[need.key] = {file.tensor(need.sources[0].name).type, n_rows, need.n_cols, address,
+                                              address};
             } else {
                 weights.vectors[need.key] = address;
             }
@@ -74,7 +83,8 @@ TEST_CASE("graphs of real files compile to plans without hazards, with few barri
         kv.layers.resize(config.n_layers, {address, address});
         kv.layer_bytes = 4096;
         kernels::Policy policy;
-        for (const StepShape shape : {StepShape{1, 1, 1, 1, 8}, StepShape{64, 4, 32, 4, 1}, StepShape{512, 0, 256, 8, 1}}) {
+        for (const StepShape shape :
+             {StepShape{1, 1, 1, 1, 8}, StepShape{64, 4, 32, 4, 1}, StepShape{512, 0, 256, 8, 1}}) {
             const graph::Plan plan = graph::compile(architecture.build({config, weights, kv, shape}), policy);
             CHECK(graph::find_hazards(plan).empty());
             // norm, QKV, store, attention (+ combine), output, norm, gate and up, down
@@ -82,7 +92,8 @@ TEST_CASE("graphs of real files compile to plans without hazards, with few barri
             CHECK(plan.dispatches.size() == 2 + config.n_layers * per_layer + (shape.n_outputs > 0 ? 3 : 0));
             CHECK(plan.n_barriers() <= plan.dispatches.size() - 1);
             // Activations are reused: far less than a layer's worth per layer.
-            CHECK(plan.arena_bytes < uint64_t{shape.n_tokens} * 4 * 8 * (config.qkv_width() + config.n_ff + config.n_embd) + (1 << 20));
+            CHECK(plan.arena_bytes <
+                  uint64_t{shape.n_tokens} * 4 * 8 * (config.qkv_width() + config.n_ff + config.n_embd) + (1 << 20));
         }
     }
 }

@@ -15,13 +15,13 @@ struct ShaderReportRow {
     bool is_coopmat = false; ///< the kernel is written with cooperative matrices
     uint32_t subgroup_size = 0;
     uint32_t vgprs = 0;
-    uint32_t spills = 0;     ///< vector and scalar registers
+    uint32_t spills = 0; ///< vector and scalar registers
     uint32_t scratch_bytes = 0;
     uint32_t lds_bytes = 0;
-    uint32_t occupancy = 0;  ///< subgroups per SIMD as the driver counts them; 0: it does not say
+    uint32_t occupancy = 0; ///< subgroups per SIMD as the driver counts them; 0: it does not say
     uint32_t instructions = 0;
-    uint32_t wmma = 0;       ///< matrix instructions in the code
-    uint32_t dot4 = 0;       ///< packed int8 dot products
+    uint32_t wmma = 0; ///< matrix instructions in the code
+    uint32_t dot4 = 0; ///< packed int8 dot products
     double compile_ms = 0;
 };
 

@@ -31,7 +31,8 @@ TEST_CASE("tiles cover every query row of every chunk once, whatever their heigh
     find_chunks(tokens, chunks);
     for (const uint32_t group : {1u, 3u, 8u}) {
         for (const uint32_t rows : {1u, 4u, 7u, 16u}) {
-            const graph::StepLayout layout{.max_tokens = 32, .max_outputs = 4, .max_tiles = 256, .max_sequences = 3, .max_pages = 4};
+            const graph::StepLayout layout{
+                .max_tokens = 32, .max_outputs = 4, .max_tiles = 256, .max_sequences = 3, .max_pages = 4};
             std::vector<std::byte> buffer(layout.size_bytes());
             write_step(buffer.data(), layout, tokens, chunks, group, rows);
             uint32_t counts[3];

@@ -73,8 +73,8 @@ public:
         const auto n_rows = static_cast<uint32_t>(tensor.n_rows());
         const auto n_blocks = static_cast<uint32_t>(tensor.dims[0] / kernels::kBlockElements);
         const uint64_t strip_bytes = tensor.row_bytes() * kernels::kStripRows;
-        const auto strips_per_stage = static_cast<uint32_t>(
-            std::min<uint64_t>(stages_[0].buffer.size_bytes() / strip_bytes, kMaxGroupsY));
+        const auto strips_per_stage =
+            static_cast<uint32_t>(std::min<uint64_t>(stages_[0].buffer.size_bytes() / strip_bytes, kMaxGroupsY));
         const uint32_t n_strips = (n_rows + kernels::kStripRows - 1) / kernels::kStripRows;
 
         kernels::Dispatch dispatch;

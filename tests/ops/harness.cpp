@@ -34,8 +34,8 @@ double nmse(std::span<const float> x, std::span<const double> y) {
 }
 
 OpHarness::OpHarness()
-    : instance_({.validation = VKINFER_VALIDATION, .log = Log(stderr_sink(), LogLevel::warning)}),
-      device_(instance_), pipelines_(device_) {}
+    : instance_({.validation = VKINFER_VALIDATION, .log = Log(stderr_sink(), LogLevel::warning)}), device_(instance_),
+      pipelines_(device_) {}
 
 OpHarness& harness() {
     static OpHarness instance;

@@ -13,7 +13,9 @@ std::optional<std::filesystem::path> golden_dir() {
     return std::nullopt;
 }
 
-std::filesystem::path source_dir() { return VKINFER_SOURCE_DIR; }
+std::filesystem::path source_dir() {
+    return VKINFER_SOURCE_DIR;
+}
 
 int& skip_count() {
     static int count = 0;
