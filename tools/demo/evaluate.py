@@ -9,7 +9,10 @@ after some prompts, for comparison with an engine.
 
 import argparse
 import json
+import os
 import struct
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads wait busily, which on a loaded machine takes most of the time
 
 import numpy as np
 import torch
@@ -95,24 +98,48 @@ def load(path):
     return model.eval(), Tokenizer(m["tokenizer.ggml.tokens"], m["tokenizer.ggml.merges"]), render
 
 
+class Cache:
+    """Keys and values of a batch of left-padded sequences, and one step through the model that adds to them."""
+
+    def __init__(self, model, padding):
+        self.model, self.padding = model, torch.tensor(padding)[:, None]
+        self.k, self.v, self.length = [None] * model.c.n_layer, [None] * model.c.n_layer, 0
+
+    def step(self, tokens):
+        """Logits after the last of tokens (batch, time)."""
+        n, t = tokens.shape
+        at = torch.arange(self.length, self.length + t)
+        self.length += t
+        cos, sin = self.model.angles((at[None] - self.padding).clamp(min=0))
+        keys = torch.arange(self.length)
+        visible = (keys[None, None] <= at[None, :, None]) & (keys[None, None] >= self.padding[:, :, None]) | \
+                  (keys[None, None] == at[None, :, None])
+        x = self.model.token_embd(tokens)
+        for i, block in enumerate(self.model.blk):
+            q, k, v = block.qkv(x, cos, sin)
+            self.k[i] = k if self.k[i] is None else torch.cat([self.k[i], k], dim=1)
+            self.v[i] = v if self.v[i] is None else torch.cat([self.v[i], v], dim=1)
+            a = torch.nn.functional.scaled_dot_product_attention(q.transpose(1, 2), self.k[i].transpose(1, 2), self.v[i].transpose(1, 2),
+                                                                 attn_mask=visible[:, None], enable_gqa=True)
+            x = block.finish(x, a.transpose(1, 2).reshape(n, t, -1))
+        return self.model.output(self.model.output_norm(x[:, -1]))
+
+
 @torch.inference_mode()
 def answer(model, tokenizer, prompts):
-    """Greedy answers to a batch of prompts. Short texts, so the whole batch is simply computed again for each token."""
+    """Greedy answers to a batch of prompts."""
     rows = [tokenizer.encode(p) for p in prompts]
-    lengths = [len(r) for r in rows]
-    end, running = tokenizer.ids["<|im_end|>"], list(range(len(rows)))
+    longest, end = max(map(len, rows)), tokenizer.ids["<|im_end|>"]
+    cache = Cache(model, [longest - len(r) for r in rows])
+    tokens, answers = torch.tensor([[0] * (longest - len(r)) + r for r in rows]), [[] for _ in rows]
     for _ in range(MAX_TOKENS):
-        longest = max(len(rows[i]) for i in running)
-        tokens = torch.tensor([rows[i] + [0] * (longest - len(rows[i])) for i in running])
-        positions = torch.arange(longest)[None].expand_as(tokens)
-        last = torch.tensor([len(rows[i]) - 1 for i in running])
-        chosen = model.output(model.hidden(tokens, positions)[torch.arange(len(running)), last]).argmax(-1).tolist()
-        for i, token in zip(running, chosen):
-            rows[i].append(token)
-        running = [i for i, token in zip(running, chosen) if token != end]
-        if not running:
+        tokens = cache.step(tokens).argmax(-1, keepdim=True)
+        for out, token in zip(answers, tokens[:, 0].tolist()):
+            if end not in out:
+                out.append(token)
+        if all(end in out for out in answers):
             break
-    return [tokenizer.decode(r[n:]).removesuffix("<|im_end|>") for r, n in zip(rows, lengths)]
+    return [tokenizer.decode(out).removesuffix("<|im_end|>") for out in answers]
 
 
 def main():
@@ -122,14 +149,15 @@ def main():
     parser.add_argument("--reference")
     parser.add_argument("--failures", action="store_true")
     args = parser.parse_args()
+    torch.set_num_threads(1)
     model, tokenizer, render = load(args.model)
     with open(args.heldout, encoding="utf-8") as f:
         groups = json.load(f)["groups"]
     enough = True
     for group in groups:
         cases, right = group["cases"], 0
-        for at in range(0, len(cases), 50):
-            batch = cases[at:at + 50]
+        for at in range(0, len(cases), 40):
+            batch = cases[at:at + 40]
             for case, text in zip(batch, answer(model, tokenizer, [render(c) for c in batch])):
                 if any(a in text for a in case["accept"]):
                     right += 1

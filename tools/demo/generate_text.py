@@ -164,7 +164,7 @@ class Generator:
     # -- single questions: each returns (question, answer) ------------------------------------------------------------------
 
     def operand(self):
-        return self.rng.randrange(*self.rng.choices([(0, 10), (10, 100), (100, 1000)], [12, 50, 38])[0])
+        return self.rng.randrange(*self.rng.choices([(0, 10), (10, 100), (100, 1000)], [10, 55, 35])[0])
 
     def operands(self, is_sum):
         while True:
@@ -175,12 +175,17 @@ class Generator:
                 return a, b
 
     def arithmetic(self):
-        is_sum = self.rng.random() < 0.6
+        answer = self.calculation()
+        a, sign, b = answer.split(" ")[:3]
+        wordings = SUM_WORDINGS if sign == "+" else DIFFERENCE_WORDINGS
+        wording = wordings[0] if self.rng.random() < 0.2 else self.rng.choice(wordings)
+        return self.dressed(wording.format(a=a, b=b)), answer
+
+    def calculation(self):
+        """A sum or difference with its result, and nothing else."""
+        is_sum = self.rng.random() < 0.45
         a, b = self.operands(is_sum)
-        wording = self.rng.choice(SUM_WORDINGS if is_sum else DIFFERENCE_WORDINGS)
-        if self.rng.random() < 0.3:
-            wording = wording[:1] + wording[1:] if wording[0] == "{" else "What is {a} %s {b}?" % ("+" if is_sum else "-")
-        return self.dressed(wording.format(a=a, b=b)), f"{a} {'+' if is_sum else '-'} {b} = {a + b if is_sum else a - b}."
+        return f"{a} {'+' if is_sum else '-'} {b} = {a + b if is_sum else a - b}."
 
     def dressed(self, text):
         return dress(self.rng, text) if self.rng.random() < 0.35 else text
@@ -255,7 +260,7 @@ class Generator:
         return rng.choice(QUOTIENT_WORDINGS).format(a=b * q, b=b), f"{b * q} / {b}", q
 
     def any_question(self):
-        kind = self.rng.choices([self.arithmetic, self.fact, self.list_task, self.small_talk, self.counting], [46, 32, 15, 5, 1.2])[0]
+        kind = self.rng.choices([self.arithmetic, self.fact, self.list_task, self.small_talk, self.counting], [22, 48, 25, 4, 1])[0]
         return kind()
 
     # -- conversations ------------------------------------------------------------------------------------------------------
@@ -264,7 +269,7 @@ class Generator:
         """One conversation of a few turns; the mixture of kinds is the one of the training text."""
         rng = self.rng
         kind = rng.choices([self.plain, self.with_names, self.with_memory, self.with_closing, self.with_follow_up, self.with_tools],
-                           [70, 6, 4, 3, 4, 9])[0]
+                           [73, 9, 4, 3, 6, 5])[0]
         return kind()
 
     def system(self):
@@ -280,10 +285,20 @@ class Generator:
     def plain(self):
         return {"tools": None, "messages": self.system() + self.turns(self.rng.choices([1, 2, 3, 5, 8], [55, 20, 12, 8, 5])[0])}
 
+    def name(self):
+        """A usual name or an invented one: from the usual ones alone the model would learn a list instead of copying."""
+        rng = self.rng
+        if rng.random() < 0.35:
+            return rng.choice(NAMES)
+        syllables = [rng.choice("b d f g h j k l m n p r s t v w br dr fl gr kr st tr".split()) + rng.choice("aeiou") for _ in range(3)]
+        name = "".join(syllables[:rng.choice([1, 2, 2, 3])]) + rng.choice(["", "", *"lmnrstdk"])
+        name = (rng.choice(["", "", "", *"aeiou"]) + name).title()
+        return self.name() if name in HELD_OUT_NAMES else name
+
     def with_names(self):
         """The user gives a name and asks for it later, or the system prompt names the model."""
         rng = self.rng
-        name = rng.choice(NAMES) if rng.random() < 0.8 else "".join(rng.choice("aeioklmnrstv") for _ in range(rng.randrange(3, 7))).title()
+        name = self.name()
         ask = rng.choice(["What is my name?", "Do you know my name?", "Who am I?", "Do you remember my name?"])
         r = rng.random()
         if r < 0.12:
@@ -413,8 +428,8 @@ def held_out_tests():
                          "accept": [f'{{"name": "calculator", "arguments": {{"expression": "{a} * {b}"}}}}']})
         products.append({"tools": [tool], "messages": [question, calculator_call(f"{a} * {b}"), {"role": "tool", "content": str(a * b)}],
                          "accept": [f"{a} * {b} = {a * b}."]})
-    groups = [("two_digit_additions", 0.95, sums), ("fact_wordings", 0.90, facts), ("three_digit_additions", 0.90, three_digits),
-              ("differences", 0.90, differences), ("sorting", 0.90, sorting), ("reversing", 0.90, reversing),
+    groups = [("two_digit_additions", 0.95, sums), ("fact_wordings", 0.85, facts), ("three_digit_additions", 0.90, three_digits),
+              ("differences", 0.90, differences), ("sorting", 0.75, sorting), ("reversing", 0.90, reversing),
               ("remembered_names", 0.80, names), ("calculator", 0.90, products)]
     return {"seed": SEED, "groups": [{"name": n, "minimum": m, "cases": c} for n, m, c in groups]}
 

@@ -89,17 +89,22 @@ class Block(nn.Module):
         self.ffn_up = nn.Linear(c.n_embd, c.n_ff, bias=False)
         self.ffn_down = nn.Linear(c.n_ff, c.n_embd, bias=False)
 
-    def forward(self, x, cos, sin):
+    def qkv(self, x, cos, sin):
         c = self.c
         n, t, _ = x.shape
         h = working(self.attn_norm(x))
         qk = torch.cat([self.attn_q(h), self.attn_k(h)], dim=-1).view(n, t, c.n_head + c.n_head_kv, c.head_dim)
         weights = torch.cat([self.attn_q_norm.weight.expand(c.n_head, -1), self.attn_k_norm.weight.expand(c.n_head_kv, -1)])
         qk = working(rotate(Normalise.apply(qk.float(), c.eps) * weights, cos, sin))
-        v = self.attn_v(h).view(n, t, c.n_head_kv, c.head_dim)
-        x = x + self.attn_output(attention(qk[:, :, :c.n_head], qk[:, :, c.n_head:], v))
+        return qk[:, :, :c.n_head], qk[:, :, c.n_head:], self.attn_v(h).view(n, t, c.n_head_kv, c.head_dim)
+
+    def finish(self, x, attended):
+        x = x + self.attn_output(attended)
         h = working(self.ffn_norm(x))
         return x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
+
+    def forward(self, x, cos, sin):
+        return self.finish(x, attention(*self.qkv(x, cos, sin)))
 
 
 class Model(nn.Module):
@@ -113,12 +118,16 @@ class Model(nn.Module):
         self.output_norm = RmsNorm(c.n_embd, c.eps)
         self.output = nn.Linear(c.n_embd, c.n_vocab, bias=False)
 
-    def hidden(self, tokens, positions):
-        """Everything up to the head. tokens, positions: (batch, time)."""
+    def angles(self, positions):
+        """What `rotate` takes for positions (batch, time)."""
         c = self.c
         freq = c.rope_base ** (-torch.arange(0, c.head_dim, 2, dtype=torch.float32) / c.head_dim)
         angle = positions[:, :, None, None].float() * freq
-        cos, sin = torch.cat([angle.cos()] * 2, dim=-1), torch.cat([-angle.sin(), angle.sin()], dim=-1)
+        return torch.cat([angle.cos()] * 2, dim=-1), torch.cat([-angle.sin(), angle.sin()], dim=-1)
+
+    def hidden(self, tokens, positions):
+        """Everything up to the head. tokens, positions: (batch, time)."""
+        cos, sin = self.angles(positions)
         x = self.token_embd(tokens)
         for block in self.blk:
             x = block(x, cos, sin)

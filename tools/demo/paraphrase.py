@@ -10,11 +10,14 @@ PREFIXES = ["Please tell me: ", "Hi! ", "Hello, ", "Tell me: ", "Quick question:
             "Please answer: ", "Another question: ", "OK, ", "Next: ", "Now, ", "And "]
 SUFFIXES = [" Please.", " Thanks.", " Thank you.", " Tell me.", " I forgot."]
 DROPPABLE = {"the", "a", "an", "of", "do", "does", "is", "are", "in", "to", "i", "me", "that", "for", "my", "have", "has", "what",
-             "which", "on", "with", "use", "vkinfer", "you"}
+             "which", "on", "with", "use", "vkinfer", "you", "where", "how", "name", "explain", "tell", "was", "were", "there", "by", "and", "list"}
 SYNONYMS = {"license": ["licence"], "licence": ["license"], "large": ["big"], "folder": ["directory"], "choose": ["pick", "select"],
             "option": ["flag"], "shows": ["prints"], "lists": ["shows"], "sets": ["changes"], "use": ["take"], "supported": ["possible"],
             "which": ["what"], "explain": ["describe"], "name": ["list", "tell me"], "list": ["name"], "does": ["will"],
             "start": ["begin"], "place": ["location"], "called": ["named"], "have": ["use"], "default": ["standard"]}
+
+KEY_FRAMES = ["{}", "{}?", "What about {}?", "Tell me about {}.", "Which {}?", "What is {}?", "Explain {}.", "How is {}?", "I mean {}.",
+              "Where is {}?", "Name {}.", "{}, please."]
 
 # (pattern, replacements): the first group is what the question is about.
 FRAMES = [
@@ -57,6 +60,11 @@ def reframe(rng, text: str) -> str:
 def noisy(rng, text: str) -> str:
     """Drops small words, swaps synonyms, or makes a typing error."""
     words = text.split(" ")
+    if rng.random() < 0.2:  # the key words alone, in any order, in any frame
+        words = [w for w in re.findall(r"[\w/.+-]*\w", text) if w.lower() not in DROPPABLE] or words
+        if rng.random() < 0.4:
+            rng.shuffle(words)
+        return rng.choice(KEY_FRAMES).format(" ".join(words))
     if rng.random() < 0.4:
         words = [rng.choice(SYNONYMS[w.lower()]) if w.lower() in SYNONYMS and rng.random() < 0.5 else w for w in words]
     if rng.random() < 0.4:

@@ -21,6 +21,7 @@ from render import render
 from tokenizer import Tokenizer
 
 IGNORE = -100
+PRACTICE = 0.3  # the share of rows that hold bare calculations
 
 
 class Packer:
@@ -32,8 +33,20 @@ class Packer:
         self.turn_start = tokenizer.encode("<|im_start|>assistant\n")
         self.turn_end, self.separator = tokenizer.ids["<|im_end|>"], tokenizer.ids["<|endoftext|>"]
 
+    def practice(self, length):
+        """A row of bare calculations, of which only the results count: most of what a row of conversations spends on words is saved."""
+        tokens, targets, equals = [], [], self.tokenizer.encode("1 =")[1:]
+        while len(tokens) <= length:
+            line = self.tokenizer.encode(self.generator.calculation() + "\n")
+            result = line.index(equals[0])
+            targets += [IGNORE] * result + line[result + 1:-1] + [IGNORE] * 2
+            tokens += line
+        return tokens[:length], list(range(length)), targets[:length]
+
     def row(self, length):
         """(tokens, positions, targets), each `length` long."""
+        if self.rng.random() < PRACTICE:
+            return self.practice(length)
         tokens, breaks = [], []
         while len(tokens) <= length:
             breaks.append(len(tokens))
@@ -129,12 +142,13 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--steps", type=int, default=0)
-    parser.add_argument("--rows", type=int, default=24)
+    parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rate", type=float, default=0.02)
     parser.add_argument("--adam-rate", type=float, default=0.004)
-    parser.add_argument("--resume")
+    parser.add_argument("--decay", type=float, default=0.6, help="the part of the run in which the rate falls")
+    parser.add_argument("--resume", help="weights to go on from")
     parser.add_argument("--seed", type=int, default=SEED + 10)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -157,7 +171,7 @@ def main():
         done = step / args.steps if args.steps else elapsed / (60 * args.minutes)
         if done >= 1:
             break
-        rate = min(1, (step + 1) / 50) * min(1, (1 - done) / 0.6)
+        rate = min(1, (step + 1) / 50) * min(1, (1 - done) / args.decay)
         tokens, positions, targets = (torch.from_numpy(x) for x in queue.get())
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = loss_of(model.hidden(tokens, positions), model.output, targets)
