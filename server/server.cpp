@@ -189,7 +189,10 @@ void Server::run() {
     if (s.config.handle_signals) {
         s.signals.add(SIGINT);
         s.signals.add(SIGTERM);
-        asio::post(s.control, [&s] { s.wait_for_signal(); });
+        // A stop that came before run() has cancelled the signals already: waiting now would never end.
+        asio::post(s.control, [&s] {
+            if (!s.stopping) s.wait_for_signal();
+        });
     }
     std::vector<std::jthread> threads;
     for (unsigned i = 1; i < s.n_threads; ++i) threads.emplace_back([&s] { s.context.run(); });
