@@ -6,7 +6,8 @@
                                                 axis in include_axes a folder AXIS.VALUE with the AXIS.glsl to include
     generate.py embed MANIFEST OUT.S OUT.cpp VAL SPIRV...
                                                 checks every module with spirv-val (VAL), then writes an assembler file
-                                                that includes them and the table that finds them by name
+                                                that includes them, the table that finds them by name, and the layouts
+                                                of weight types
 
 The manifest is the only place that lists kernels, variants, specialisation constants, push constants and bindings; the
 GLSL and the C++ side of all of these are written here from it.
@@ -23,12 +24,18 @@ TYPES = {  # name: (C++ type, GLSL type, bytes)
     "f32": ("float", "float", 4),
     "u64": ("uint64_t", "uint64_t", 8),
 }
+WEIGHT_KEYS = {"tile", "granules", "scale_bytes", "int8"}
 KERNEL_KEYS = {"name", "file", "about", "variants", "exclude", "spec", "push", "bind", "coopmat", "full_subgroups"}
 
 
 def load(path):
     with open(path, encoding="utf-8") as f:
         manifest = json.load(f)
+    weights = manifest["weights"]
+    manifest["lists"] = {"weight": list(weights), "without_int8": [name for name, w in weights.items() if not w["int8"]]}
+    for name, weight in weights.items():
+        if set(weight) != WEIGHT_KEYS:
+            sys.exit(f"manifest: weight {name}: needs the keys {sorted(WEIGHT_KEYS)}")
     for kernel in manifest["kernels"]:
         unknown = set(kernel) - KERNEL_KEYS
         if unknown:
@@ -47,10 +54,11 @@ def load(path):
 def variants(manifest, kernel):
     """Yields (name, {axis: value}) for each variant of a kernel."""
     axes = kernel.get("variants", {})
-    values = [manifest["lists"][v[1:]] if isinstance(v, str) else v for v in axes.values()]
+    named = lambda v: manifest["lists"][v[1:]] if isinstance(v, str) else v
+    values = [named(v) for v in axes.values()]
     for combination in itertools.product(*values):
         chosen = dict(zip(axes, combination))
-        if any(all(chosen[a] in v for a, v in rule.items()) for rule in kernel.get("exclude", [])):
+        if any(all(chosen[a] in named(v) for a, v in rule.items()) for rule in kernel.get("exclude", [])):
             continue
         yield ".".join([kernel["name"], *combination]), chosen
 
@@ -142,7 +150,7 @@ def embed(manifest, assembly, table, validator, modules):
     rows = sorted(all_variants(manifest), key=lambda row: row[1])
     asm = ["    .section .rodata"]
     out = ["// Written by shaders/generate.py: the table of embedded SPIR-V modules, sorted by name.",
-           '#include "kernels/shader_library.h"', "", "extern \"C\" {"]
+           '#include "kernels/shader_library.h"', '#include "kernels/weight_layout.h"', "", "extern \"C\" {"]
     entries = []
     for i, (kernel, name, _) in enumerate(rows):
         path = os.path.abspath(by_name[name])
@@ -169,7 +177,11 @@ def embed(manifest, assembly, table, validator, modules):
     asm.append('    .section .note.GNU-stack,"",%progbits')
     out += ["}", "", "namespace vkinfer::kernels {", "", "const std::span<const ShaderInfo> all_shaders() {",
             "    static const ShaderInfo table[] = {", *["    " + e for e in entries], "    };",
-            "    return table;", "}", "", "} // namespace vkinfer::kernels", ""]
+            "    return table;", "}", "", "std::span<const WeightLayout> all_weight_layouts() {",
+            "    static constexpr WeightLayout table[] = {",
+            *[f'        {{format::TensorType::{name}, "{name}", {w["tile"]}, {w["granules"]}, {w["scale_bytes"]}, '
+              f'{str(w["int8"]).lower()}}},' for name, w in manifest["weights"].items()],
+            "    };", "    return table;", "}", "", "} // namespace vkinfer::kernels", ""]
     with open(assembly, "w", encoding="utf-8") as f:
         f.write("\n".join(asm) + "\n")
     with open(table, "w", encoding="utf-8") as f:

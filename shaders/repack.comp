@@ -4,6 +4,7 @@
 // first_strip .. first_strip + n_strips - 1 as they stand in the file.
 #include "common.glsl"
 #include "repack.gen.glsl"
+#define WEIGHT_REPACK_ONLY
 #include "weight.glsl"
 
 layout(local_size_x_id = 0) in;

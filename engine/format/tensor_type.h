@@ -38,6 +38,7 @@ struct TypeTraits {
     TypeKind kind;
     DequantiseFunction dequantise = nullptr; ///< null for integers
     QuantiseFunction quantise = nullptr;     ///< null where nothing here writes the type
+    std::span<const uint16_t> codebook = {}; ///< that codes are indices of; kernels get it as a table
 
     double bits_per_element() const { return 8.0 * block_bytes / block_elements; }
     /// Bytes of a row of `n_elements`, which must be whole blocks.

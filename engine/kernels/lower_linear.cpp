@@ -79,6 +79,7 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     dispatch.push = push_bytes(shader::MatvecPush{.codes = op.weight.codes,
                                                   .scales = op.weight.scales,
+                                                  .table = op.weight.table,
                                                   .bias = op.bias,
                                                   .n_rows = op.n_out,
                                                   .n_blocks = op.weight.n_blocks(),
@@ -119,6 +120,7 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
     dispatch.subgroup_size = policy.require_subgroup_size ? tiles.subgroup_size : 0;
     dispatch.push = push_bytes(shader::GemmCoopmatPush{.codes = op.weight.codes,
                                                        .scales = op.weight.scales,
+                                                       .table = op.weight.table,
                                                        .bias = op.bias,
                                                        .n_rows = op.n_out,
                                                        .n_blocks = op.weight.n_blocks(),
@@ -150,6 +152,7 @@ Lowered lower(const Embed& op, const Policy&) {
     dispatch.specialization = spec_words(shader::EmbedSpec{});
     dispatch.push = push_bytes(shader::EmbedPush{.codes = op.weight.codes,
                                                  .scales = op.weight.scales,
+                                                 .table = op.weight.table,
                                                  .n_rows = op.weight.n_rows,
                                                  .n_blocks = op.weight.n_blocks(),
                                                  .row_stride = op.stride},

@@ -5,6 +5,7 @@
 #include "format/tensor_type.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,8 +14,8 @@ namespace vkinfer::kernels {
 inline constexpr uint32_t kStripRows = 16;
 inline constexpr uint32_t kBlockElements = 32;
 
-/// A type that kernels decode natively. The row of a type here, its GLSL include and the manifest's list share one
-/// name.
+/// A type that kernels decode natively: an entry of `weights` in shaders/manifest.json, under the name of its GLSL
+/// include.
 struct WeightLayout {
     format::TensorType type;
     const char* shader_name; ///< "q4_0": the include under shaders/include/weight and the variant's name
@@ -24,6 +25,8 @@ struct WeightLayout {
     bool has_int8;           ///< decodes to int8 codes for packed dot products
 };
 
+/// In the order of the manifest; written by shaders/generate.py.
+std::span<const WeightLayout> all_weight_layouts();
 /// The layout of a type, or null when no kernel decodes it.
 const WeightLayout* find_weight_layout(format::TensorType type);
 /// "F32, F16, ...": for messages.
@@ -36,6 +39,7 @@ struct Weight {
     uint32_t n_cols = 0;
     uint64_t codes = 0;  ///< device address
     uint64_t scales = 0; ///< device address; equals the end of codes when the type has no scales
+    uint64_t table = 0;  ///< device address of the type's codebook (kernels/codebooks.h); 0 for types without one
 
     uint32_t n_blocks() const { return n_cols / kBlockElements; }
     uint32_t n_strips() const { return (n_rows + kStripRows - 1) / kStripRows; }

@@ -273,7 +273,8 @@ LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipeline
             .n_rows = static_cast<uint32_t>(item.n_rows),
             .n_cols = item.need->n_cols,
             .codes = address,
-            .scales = address + align(kernels::weight_code_bytes(*item.layout, item.n_rows, item.need->n_cols))};
+            .scales = address + align(kernels::weight_code_bytes(*item.layout, item.n_rows, item.need->n_cols)),
+            .table = loaded.codebooks.address(device, item.type)};
         uint64_t rows_before = 0; // stacked sources are whole strips, all but the last
         for (const auto& source : item.need->sources) {
             repacker.repack(file, file.tensor(source.name), *item.layout,

@@ -5,6 +5,7 @@
 #include "format/gguf_file.h"
 #include "gpu/buffer.h"
 #include "gpu/device.h"
+#include "kernels/codebooks.h"
 #include "kernels/pipeline_store.h"
 #include "models/architecture.h"
 
@@ -17,6 +18,7 @@ namespace vkinfer::runtime {
 
 struct LoadedWeights {
     std::vector<gpu::Buffer> buffers; ///< hold everything that `model` has addresses of
+    kernels::Codebooks codebooks;     ///< of the types met
     models::LoadedModel model;
     uint64_t size_bytes = 0; ///< device memory in all
 };

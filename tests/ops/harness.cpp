@@ -100,7 +100,8 @@ TestWeight OpHarness::weight_from_blocks(format::TensorType type, uint32_t n_row
                    .n_rows = n_rows,
                    .n_cols = n_cols,
                    .codes = made.buffer.address(),
-                   .scales = made.buffer.address() + code_bytes};
+                   .scales = made.buffer.address() + code_bytes,
+                   .table = codebooks_.address(device_, type)};
     const gpu::Buffer source = buffer(blocks.size());
     write(source, blocks);
 

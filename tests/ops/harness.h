@@ -5,6 +5,7 @@
 #include "gpu/buffer.h"
 #include "gpu/device.h"
 #include "gpu/instance.h"
+#include "kernels/codebooks.h"
 #include "kernels/ops.h"
 #include "kernels/pipeline_store.h"
 
@@ -74,6 +75,7 @@ private:
     gpu::Instance instance_;
     gpu::Device device_;
     kernels::PipelineStore pipelines_;
+    kernels::Codebooks codebooks_;
 };
 
 /// One device for all tests of a program.

@@ -28,6 +28,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq1_m;
-const TypeTraits iq1_m = {TensorType::iq1_m, "IQ1_M", 256, 56, TypeKind::quantised, decode_row<256, 56, decode>};
+const TypeTraits iq1_m = {TensorType::iq1_m,           "IQ1_M", 256,       56, TypeKind::quantised,
+                          decode_row<256, 56, decode>, nullptr, kIq1sWords};
 
 } // namespace vkinfer::format::types

@@ -23,6 +23,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq1_s;
-const TypeTraits iq1_s = {TensorType::iq1_s, "IQ1_S", 256, 50, TypeKind::quantised, decode_row<256, 50, decode>};
+const TypeTraits iq1_s = {TensorType::iq1_s,           "IQ1_S", 256,       50, TypeKind::quantised,
+                          decode_row<256, 50, decode>, nullptr, kIq1sWords};
 
 } // namespace vkinfer::format::types

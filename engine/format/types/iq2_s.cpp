@@ -20,6 +20,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq2_s;
-const TypeTraits iq2_s = {TensorType::iq2_s, "IQ2_S", 256, 82, TypeKind::quantised, decode_row<256, 82, decode>};
+const TypeTraits iq2_s = {TensorType::iq2_s,           "IQ2_S", 256,       82, TypeKind::quantised,
+                          decode_row<256, 82, decode>, nullptr, kIq2sWords};
 
 } // namespace vkinfer::format::types

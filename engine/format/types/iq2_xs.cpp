@@ -21,6 +21,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq2_xs;
-const TypeTraits iq2_xs = {TensorType::iq2_xs, "IQ2_XS", 256, 74, TypeKind::quantised, decode_row<256, 74, decode>};
+const TypeTraits iq2_xs = {TensorType::iq2_xs,          "IQ2_XS", 256,        74, TypeKind::quantised,
+                           decode_row<256, 74, decode>, nullptr,  kIq2xsWords};
 
 } // namespace vkinfer::format::types

@@ -24,6 +24,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq2_xxs;
-const TypeTraits iq2_xxs = {TensorType::iq2_xxs, "IQ2_XXS", 256, 66, TypeKind::quantised, decode_row<256, 66, decode>};
+const TypeTraits iq2_xxs = {TensorType::iq2_xxs,         "IQ2_XXS", 256,         66, TypeKind::quantised,
+                            decode_row<256, 66, decode>, nullptr,   kIq2xxsWords};
 
 } // namespace vkinfer::format::types

@@ -21,6 +21,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq3_s;
-const TypeTraits iq3_s = {TensorType::iq3_s, "IQ3_S", 256, 110, TypeKind::quantised, decode_row<256, 110, decode>};
+const TypeTraits iq3_s = {TensorType::iq3_s, "IQ3_S",   256, 110, TypeKind::quantised, decode_row<256, 110, decode>,
+                          nullptr,           kIq3sWords};
 
 } // namespace vkinfer::format::types

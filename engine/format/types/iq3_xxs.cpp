@@ -25,6 +25,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq3_xxs;
-const TypeTraits iq3_xxs = {TensorType::iq3_xxs, "IQ3_XXS", 256, 98, TypeKind::quantised, decode_row<256, 98, decode>};
+const TypeTraits iq3_xxs = {TensorType::iq3_xxs,         "IQ3_XXS", 256,         98, TypeKind::quantised,
+                            decode_row<256, 98, decode>, nullptr,   kIq3xxsWords};
 
 } // namespace vkinfer::format::types

@@ -1,0 +1,33 @@
+// IQ1_M: value = d * (2 * scale + 1) * (codebook +- 1/8), super-blocks of 256 with a 3-bit scale for 16 elements.
+// Codes: [strip][super-block][3 granules][16 rows]: 2 of low index bytes, a word a block, and one with a u16 a block: for each
+// 8 elements 3 index bits and the direction of the eighth. Scales: [strip][super-block][16 rows] of four u16 as in the file:
+// four scales each, and in their top nibbles the f16 d.
+#include "weight_codes.glsl"
+#include "iq1.glsl"
+
+void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 128u);
+    const uint b = uint(tile) & 7u;
+    const uint low = load_quarter(code_tile, b, row);
+    const uint high = uint(AddrU16(code_tile).v[(32 + row) * 8 + b]);
+    const uvec2 head = AddrU32x2(scale_tile).v[row];
+    const float d = half_bits_to_float(((head.x >> 12) & 15u) | (head.x >> 28) << 4 | ((head.y >> 12) & 15u) << 8 | (head.y >> 28) << 12);
+    const uint two = (b < 4 ? head.x : head.y) >> (16 * ((b >> 1) & 1u) + 6 * (b & 1u));
+    const float scale[2] = float[2](d * float(2 * (two & 7u) + 1), d * float(2 * ((two >> 3) & 7u) + 1));
+    [[unroll]] for (uint g = 0; g < 4; g++) {
+        const uint nibble = high >> (4 * g);
+        iq1_put(((low >> (8 * g)) & 255u) | (nibble & 7u) << 8, (nibble & 8u) != 0, scale[g / 2], g, w);
+    }
+}
+
+// GGUF block: 32 low index bytes, 16 bytes of high bits, 8 of scales.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + (block >> 3) * 56, is_padding);
+    const uint b = uint(block) & 7u;
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 128u);
+    store_quarter(code_tile, b, row, read_u32(s, 4 * b));
+    AddrU16(code_tile).v[(32 + row) * 8 + b] = uint16_t(read_u16(s, 32 + 2 * b));
+    if (b == 0) AddrU32x2(scale_tile).v[row] = uvec2(read_u32(s, 48), read_u32(s, 52));
+}

@@ -1,0 +1,27 @@
+// IQ1_S: value = d * (2 * scale + 1) * (codebook +- 1/8), super-blocks of 256 with a 3-bit scale a block.
+// Codes: [strip][super-block][3 granules][16 rows]: 2 of low index bytes, a word a block, and one with a u16 a block: 3 index
+// bits for each 8 elements, the scale, the direction of the eighth. Scales: f16 [strip][super-block][16 rows].
+#include "weight_codes.glsl"
+#include "iq1.glsl"
+
+void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 32u);
+    const uint b = uint(tile) & 7u;
+    const uint low = load_quarter(code_tile, b, row);
+    const uint high = uint(AddrU16(code_tile).v[(32 + row) * 8 + b]);
+    const float d = float(AddrF16(scale_tile).v[row]) * float(2 * ((high >> 12) & 7u) + 1);
+    [[unroll]] for (uint g = 0; g < 4; g++)
+        iq1_put(((low >> (8 * g)) & 255u) | ((high >> (3 * g)) & 7u) << 8, (high & 0x8000u) != 0, d, g, w);
+}
+
+// GGUF block: f16 d, 32 low index bytes, 8 u16 as above.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + (block >> 3) * 50, is_padding);
+    const uint b = uint(block) & 7u;
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 32u);
+    store_quarter(code_tile, b, row, read_u32(s, 2 + 4 * b));
+    AddrU16(code_tile).v[(32 + row) * 8 + b] = uint16_t(read_u16(s, 34 + 2 * b));
+    if (b == 0) AddrU16(scale_tile).v[row] = uint16_t(read_u16(s, 0));
+}

@@ -1,0 +1,34 @@
+// IQ2_S: value = d * (0.5 + scale) / 4 * codebook * sign, super-blocks of 256 with a 4-bit scale for 16 elements.
+// Codes: [strip][super-block][4 granules][16 rows], half a granule a block: four low index bytes, four sign bytes.
+// Scales: [strip][super-block], each 8 bytes of 16 rows (high index bits of a block), 8 bytes of 16 rows (both scales of a
+// block), f16 d of 16 rows.
+#include "weight_codes.glsl"
+#include "codebook.glsl"
+#include "iq_signs.glsl"
+
+void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 288u);
+    const uint b = uint(tile) & 7u;
+    const uvec2 q = load_half(code_tile, b, row);
+    const uint high = uint(AddrU8(scale_tile).v[row * 8 + b]);
+    const uint two = uint(AddrU8(scale_tile + 128).v[row * 8 + b]);
+    const float d = float(AddrF16(scale_tile + 256).v[row]) * 0.25;
+    const float scale[2] = float[2](d * (0.5 + float(two & 15u)), d * (0.5 + float(two >> 4)));
+    [[unroll]] for (uint g = 0; g < 4; g++) {
+        const uint index = ((q.x >> (8 * g)) & 255u) | ((high >> (2 * g)) & 3u) << 8;
+        iq2_put(codebook(index), q.y >> (8 * g), scale[g / 2], g, w);
+    }
+}
+
+// GGUF block: f16 d, 32 low index bytes, 32 sign bytes, 8 bytes of high bits, 8 of scales.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + (block >> 3) * 82, is_padding);
+    const uint b = uint(block) & 7u;
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 288u);
+    store_half(code_tile, b, row, uvec2(read_u32(s, 2 + 4 * b), read_u32(s, 34 + 4 * b)));
+    AddrU8(scale_tile).v[row * 8 + b] = uint8_t(read_u8(s, 66 + b));
+    AddrU8(scale_tile + 128).v[row * 8 + b] = uint8_t(read_u8(s, 74 + b));
+    if (b == 0) AddrU16(scale_tile + 256).v[row] = uint16_t(read_u16(s, 0));
+}

@@ -1,0 +1,31 @@
+// IQ2_XS: value = d * (0.5 + scale) / 4 * codebook * sign, super-blocks of 256 with a 4-bit scale for 16 elements.
+// Codes: [strip][super-block][4 granules][16 rows], half a granule a block: four u16 of 9 bits index and 7 bits sign index.
+// Scales: [strip][super-block], each 8 bytes of 16 rows (both scales of a block), then f16 d of 16 rows.
+#include "weight_codes.glsl"
+#include "codebook.glsl"
+#include "iq_signs.glsl"
+
+void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 160u);
+    const uint b = uint(tile) & 7u;
+    const uvec2 q = load_half(code_tile, b, row);
+    const uint two = uint(AddrU8(scale_tile).v[row * 8 + b]);
+    const float d = float(AddrF16(scale_tile + 128).v[row]) * 0.25;
+    const float scale[2] = float[2](d * (0.5 + float(two & 15u)), d * (0.5 + float(two >> 4)));
+    [[unroll]] for (uint g = 0; g < 4; g++) {
+        const uint word = (q[g / 2] >> (16 * (g % 2))) & 0xffffu;
+        iq2_put(codebook(word & 511u), even_signs(word >> 9), scale[g / 2], g, w);
+    }
+}
+
+// GGUF block: f16 d, 64 bytes of codes, 8 bytes of scales.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + (block >> 3) * 74, is_padding);
+    const uint b = uint(block) & 7u;
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 160u);
+    store_half(code_tile, b, row, uvec2(read_u32(s, 2 + 8 * b), read_u32(s, 6 + 8 * b)));
+    AddrU8(scale_tile).v[row * 8 + b] = uint8_t(read_u8(s, 66 + b));
+    if (b == 0) AddrU16(scale_tile + 128).v[row] = uint16_t(read_u16(s, 0));
+}

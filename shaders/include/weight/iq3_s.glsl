@@ -1,0 +1,38 @@
+// IQ3_S: value = d * (1 + 2 * scale) * codebook * sign, super-blocks of 256 with a 4-bit scale a block.
+// Codes: [strip][super-block][6 granules][16 rows]: 4 of low index bytes, half a granule a block, and 2 with a word of signs a
+// block. Scales: [strip][super-block], each 8 bytes of 16 rows (ninth index bits of a block), 4 bytes of 16 rows (scales),
+// f16 d of 16 rows.
+#include "weight_codes.glsl"
+#include "codebook.glsl"
+#include "iq_signs.glsl"
+
+void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 1536u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 224u);
+    const uint b = uint(tile) & 7u;
+    const uvec2 q = load_half(code_tile, b, row);
+    const uint signs = load_quarter(code_tile, 16 + b, row);
+    const uint high = uint(AddrU8(scale_tile).v[row * 8 + b]);
+    const uint scale = (AddrU32(scale_tile + 128).v[row] >> (4 * b)) & 15u;
+    const float d = float(AddrF16(scale_tile + 192).v[row]) * float(1 + 2 * scale);
+    [[unroll]] for (uint g = 0; g < 8; g++) {
+        const uint entry = codebook(((q[g / 4] >> (8 * (g % 4))) & 255u) | ((high >> g) & 1u) << 8);
+        [[unroll]] for (uint j = 0; j < 4; j++)
+            w[4 * g + j] = with_sign(d * float(2 * ((entry >> (4 * j)) & 7u) + 1), signs >> (8 * (g / 2)), 4 * (g % 2) + j);
+    }
+}
+
+// GGUF block: f16 d, 64 low index bytes, 8 bytes of ninth bits, 32 of signs, 4 of scales.
+void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
+    const Source s = Source(source + (block >> 3) * 110, is_padding);
+    const uint b = uint(block) & 7u;
+    const uint64_t code_tile = tile_at(codes, tile >> 3, 1536u);
+    const uint64_t scale_tile = tile_at(scales, tile >> 3, 224u);
+    store_half(code_tile, b, row, uvec2(read_u32(s, 2 + 8 * b), read_u32(s, 6 + 8 * b)));
+    store_quarter(code_tile, 16 + b, row, read_u32(s, 74 + 4 * b));
+    AddrU8(scale_tile).v[row * 8 + b] = uint8_t(read_u8(s, 66 + b));
+    if (b == 0) {
+        AddrU32(scale_tile + 128).v[row] = read_u32(s, 106);
+        AddrU16(scale_tile + 192).v[row] = uint16_t(read_u16(s, 0));
+    }
+}
