@@ -1,5 +1,7 @@
 #version 460
 // O[row] = softmax(scale * Q[row] K^T, causal) V    for n_rows query rows that share one K/V head; online softmax in f32.
+// A window hides keys that are `window` or more positions back (the query's own position counts, so it sees at most
+// `window` keys). A sink is one more logit per head, not scaled, that takes part in the softmax and has no value.
 //   Q: (n_tokens, q_stride) f32 with heads of head_size first; Y: (n_tokens, y_stride) f32; K, V: paged (kv.glsl)
 // One subgroup a workgroup. Scores: a lane owns a K row and multiplies it with query rows that are uniform loads.
 // Values: a lane owns granules of head dimensions; probabilities come from the lanes by broadcast.
@@ -72,9 +74,11 @@ void main() {
     }
     const uint n_kv = row_position[n_rows - 1] + 1;
 
+    // The splits share the pages from the first that the tile's first row sees to the last that its last row sees.
+    const uint first_page = (row_position[0] - min(row_position[0], push.window - 1u)) / page_tokens;
     const uint n_pages = (n_kv + page_tokens - 1) / page_tokens;
-    const uint pages_per_split = (n_pages + n_splits - 1) / n_splits;
-    const uint begin = split * pages_per_split * page_tokens;
+    const uint pages_per_split = (n_pages - first_page + n_splits - 1) / n_splits;
+    const uint begin = (first_page + split * pages_per_split) * page_tokens;
     const uint end = min(n_kv, begin + pages_per_split * page_tokens);
 
     float m[n_rows], l[n_rows];
@@ -101,7 +105,8 @@ void main() {
             }
         }
         [[unroll]] for (uint r = 0; r < n_rows; r++) {
-            const bool is_visible = base + lane <= row_position[r] && base + lane < end;
+            const uint position = base + lane;
+            const bool is_visible = position <= row_position[r] && row_position[r] - position < push.window && position < end;
             const float score = is_visible ? s[r] * (push.scale * kLog2E) : kMasked;
             const float m_new = max(m[r], subgroupMax(score));
             const float correction = exp2(m[r] - m_new);
@@ -122,9 +127,18 @@ void main() {
     }
 
     [[unroll]] for (uint r = 0; r < n_rows; r++) {
-        const float total = subgroupAdd(l[r]);
+        float total = subgroupAdd(l[r]);
         if (tile.first_row + r > last_row) continue;
-        const float factor = n_splits > 1 ? 1.0 : 1.0 / total;
+        float factor = 1.0;
+        if (n_splits == 1) { // else attention_combine.comp adds the sink and divides
+            if (has_sinks != 0) {
+                const float sink = AddrF32(push.sinks).v[kv_head * group + (tile.first_row + r) % group] * kLog2E;
+                const float largest = max(m[r], sink);
+                factor = exp2(m[r] - largest);
+                total = total * factor + exp2(sink - largest);
+            }
+            factor /= total;
+        }
         uint to;
         if (n_splits > 1) {
             to = (((tile_index * n_kv_heads + kv_head) * n_splits + split) * n_rows + r) * (head_size + 2);

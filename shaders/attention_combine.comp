@@ -1,6 +1,7 @@
 #version 460
 // Merges the splits of attention.comp: with M = max of the m_s,  y = sum_s 2^(m_s - M) acc_s / sum_s 2^(m_s - M) l_s
-// (the online softmax works in powers of two). One workgroup per query row and K/V head of a tile.
+// (the online softmax works in powers of two); a sink s counts as 2^(s - M) in the divisor. One workgroup per query row
+// and K/V head of a tile.
 #include "common.glsl"
 #include "attention_tile.glsl"
 #include "attention_combine.gen.glsl"
@@ -28,6 +29,11 @@ void main() {
         if (partials[from + s * stride + head_size + 1] > 0.0) largest = max(largest, partials[from + s * stride + head_size]);
     }
     float total = 0.0;
+    if (has_sinks != 0) {
+        const float sink = AddrF32(push.sinks).v[kv_head * group + row % group] * 1.4426950408889634;
+        largest = max(largest, sink);
+        total = exp2(sink - largest);
+    }
     for (uint s = 0; s < n_splits; s++) {
         const float l = partials[from + s * stride + head_size + 1];
         if (l > 0.0) total += l * exp2(partials[from + s * stride + head_size] - largest);

@@ -85,13 +85,16 @@ Lowered lower(const Attention& op, const Policy& policy) {
                                          .type_v = static_cast<uint32_t>(s.type_v),
                                          .page_tokens = s.page_tokens,
                                          .max_pages = s.max_pages,
-                                         .n_splits = op.n_splits});
+                                         .n_splits = op.n_splits,
+                                         .has_sinks = op.sinks != 0});
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     dispatch.push = push_bytes(shader::AttentionPush{.k_pool = s.k_pool,
                                                      .v_pool = s.v_pool,
+                                                     .sinks = op.sinks,
                                                      .q_stride = op.q_stride,
                                                      .y_stride = op.y_stride,
-                                                     .scale = op.scale},
+                                                     .scale = op.scale,
+                                                     .window = op.window == 0 ? UINT32_MAX : op.window},
                                shader::kAttentionPushBytes);
     dispatch.bindings = {kCounts, kTiles, kPages, kQ, kY, is_split ? kPartials : kY};
     dispatch.unbound = {{kKv, Access::read}};
@@ -108,9 +111,10 @@ Lowered lower(const Attention& op, const Policy& policy) {
                                                                      .n_heads = s.n_heads,
                                                                      .n_kv_heads = s.n_kv_heads,
                                                                      .n_rows = op.rows_per_tile,
-                                                                     .n_splits = op.n_splits});
-    combine.push =
-        push_bytes(shader::AttentionCombinePush{.y_stride = op.y_stride}, shader::kAttentionCombinePushBytes);
+                                                                     .n_splits = op.n_splits,
+                                                                     .has_sinks = op.sinks != 0});
+    combine.push = push_bytes(shader::AttentionCombinePush{.sinks = op.sinks, .y_stride = op.y_stride},
+                              shader::kAttentionCombinePushBytes);
     combine.bindings = {kCounts, kTiles, kPartials, kY};
     combine.groups = {s.n_kv_heads * op.rows_per_tile, op.n_tiles, 1};
     combine.bytes = lowered.scratch_bytes[0];

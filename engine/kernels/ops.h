@@ -108,6 +108,8 @@ struct Attention {
     uint32_t q_stride = 0;
     uint32_t y_stride = 0;
     float scale = 1;
+    uint32_t window = 0; ///< a query sees this many keys at most, its own included; 0: all
+    uint64_t sinks = 0;  ///< device address of n_heads floats, one more logit per head without a value; 0: none
 };
 
 using Op = std::variant<Embed, RmsNorm, Linear, SwiGlu, GatherRows, RopeTable, RopeStore, Attention>;

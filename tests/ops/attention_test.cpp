@@ -18,6 +18,8 @@ struct Geometry {
     uint32_t n_heads, n_kv_heads, head_size, n_rot;
     kernels::RopeKind rope;
     bool qk_norm;
+    uint32_t window = 0; ///< 0: none
+    bool sinks = false;
 };
 
 /// A step: chunks of several sequences with what their caches hold already.
@@ -108,6 +110,8 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
     const gpu::Buffer frequency_buffer = h.buffer(frequencies);
     const std::vector<float> q_norm = random_floats(g.head_size, 7), k_norm = random_floats(g.head_size, 8);
     const gpu::Buffer q_norm_buffer = h.buffer(q_norm), k_norm_buffer = h.buffer(k_norm);
+    const std::vector<float> sinks = random_floats(g.n_heads, 9, 2.0f);
+    const gpu::Buffer sink_buffer = h.buffer(sinks);
     const kernels::AttentionShape shape{.n_heads = g.n_heads,
                                         .n_kv_heads = g.n_kv_heads,
                                         .head_size = g.head_size,
@@ -166,7 +170,9 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
                                  .n_splits = n_splits,
                                  .q_stride = width,
                                  .y_stride = g.n_heads * g.head_size,
-                                 .scale = scale},
+                                 .scale = scale,
+                                 .window = g.window,
+                                 .sinks = g.sinks ? sink_buffer.address() : 0},
               {&counts, &tile_buffer, &pages, &qkv_buffer, &y, nullptr}, policy);
 
         const Reference r = reference_heads(g, qkv, positions, q_norm, k_norm);
@@ -183,17 +189,19 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
             for (uint32_t head = 0; head < g.n_heads; ++head) {
                 const double* q = &r.q[(uint64_t{t} * g.n_heads + head) * g.head_size];
                 std::vector<double> p(positions[t] + 1);
-                double largest = -1e300, total = 0;
-                for (uint32_t j = 0; j < p.size(); ++j) {
+                double largest = g.sinks ? sinks[head] : -1e300;
+                const uint32_t first = g.window == 0 || positions[t] < g.window ? 0 : positions[t] - g.window + 1;
+                for (uint32_t j = first; j < p.size(); ++j) {
                     const double* k = &all_k[sequences[t]][(uint64_t{j} * g.n_kv_heads + head / group) * g.head_size];
                     p[j] = 0;
                     for (uint32_t d = 0; d < g.head_size; ++d) p[j] += q[d] * k[d] * scale;
                     largest = std::max(largest, p[j]);
                 }
-                for (double& e : p) total += e = std::exp(e - largest);
+                double total = g.sinks ? std::exp(sinks[head] - largest) : 0;
+                for (uint32_t j = first; j < p.size(); ++j) total += p[j] = std::exp(p[j] - largest);
                 for (uint32_t d = 0; d < g.head_size; ++d) {
                     double sum = 0;
-                    for (uint32_t j = 0; j < p.size(); ++j)
+                    for (uint32_t j = first; j < p.size(); ++j)
                         sum += p[j] / total *
                                all_v[sequences[t]][(uint64_t{j} * g.n_kv_heads + head / group) * g.head_size + d];
                     expected.push_back(sum);
@@ -236,6 +244,19 @@ TEST_CASE("attention at page borders, with tiles of any height and any number of
             for (const uint32_t splits : {1u, 2u, 5u, 8u}) {
                 INFO("before ", before, " rows ", rows, " splits ", splits);
                 CHECK(run(g, TensorType::f16, TensorType::f16, {{0, before, 5}}, rows, splits) <
+                      limit_of(TensorType::f16));
+            }
+        }
+    }
+}
+
+TEST_CASE("sliding windows and sinks, at window and page borders and over splits") {
+    for (const uint32_t window : {0u, 1u, 2u, 31u, 32u, 64u, 65u, 128u}) {
+        for (const bool sinks : {false, true}) {
+            for (const uint32_t splits : {1u, 3u}) {
+                INFO("window ", window, " sinks ", sinks, " splits ", splits);
+                const Geometry g{4, 2, 64, 64, kernels::RopeKind::neox, false, window, sinks};
+                CHECK(run(g, TensorType::f16, TensorType::f16, {{0, 0, 70}, {1, 126, 9}, {2, 30, 1}}, 8, splits) <
                       limit_of(TensorType::f16));
             }
         }
