@@ -4,12 +4,13 @@
 // `window` keys). A sink is one more logit per head, not scaled, that takes part in the softmax and has no value.
 //   Q: (n_tokens, q_stride) f32 with heads of head_size first; Y: (n_tokens, y_stride) f32; K, V: paged (kv.glsl)
 // One subgroup a workgroup. Scores: a lane owns a K row and multiplies it with query rows that are uniform loads.
-// Values: a lane owns granules of head dimensions; probabilities come from the lanes by broadcast.
+// Values: a lane owns words of V, each a few head dimensions; probabilities come from the lanes by broadcast.
 // Grid: K/V heads x tiles x splits. With n_splits > 1 unnormalised sums, maximum and denominator go to `partials`
 // [tile][kv head][split][row][head_size + 2]; attention_combine.comp merges them.
 #include "common.glsl"
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_ballot : require
+#extension GL_KHR_shader_subgroup_shuffle : require
 #include "kv.glsl"
 #include "attention_tile.glsl"
 #include "attention.gen.glsl"
@@ -23,33 +24,58 @@ layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
 layout(binding = BIND_PARTIALS, scalar) writeonly restrict buffer Partials { float partials[]; };
 
 const uint group = n_heads / n_kv_heads;
-const uint n_granules = head_size / v_granule;
-const uint granules_per_lane = (n_granules + local_size - 1) / local_size;
-const uint dims_per_lane = granules_per_lane * v_granule;
+// A word of V holds word_dims dimensions of a token. With fewer words than lanes, lanes share a word's column by tokens.
+const uint word_dims = KV_WORD_DIMS(type_v);
+const uint n_words = head_size / word_dims;
+const uint words_per_lane = (n_words + local_size - 1) / local_size;
+const uint n_sharers = local_size < 2 * n_words ? 1u : local_size < 4 * n_words ? 2u : local_size < 8 * n_words ? 4u : 8u;
+const uint dims_per_lane = words_per_lane * word_dims;
 const float kLog2E = 1.4426950408889634;
 const float kMasked = -1e30;
 
 float acc[n_rows * dims_per_lane];
 
-void add_values(KvRow v, float p[n_rows]) {
-    [[unroll]] for (uint i = 0; i < granules_per_lane; i++) {
-        // lanes beyond the last granule repeat it and do not store
-        const uint granule = min(gl_SubgroupInvocationID + i * local_size, n_granules - 1);
-        if (v_granule == 8) {
-            vec4 a, b;
-            kv_load8(type_v, v, granule * 8, a, b);
+void add_value(uint i, KvColumn column, uint word, uint token, float p[n_rows]) {
+    float v[8];
+    kv_decode_word(type_v, word, kv_column_high(type_v, column, token), kv_column_scale(type_v, column, token), v);
+    [[unroll]] for (uint r = 0; r < n_rows; r++) {
+        [[unroll]] for (uint j = 0; j < word_dims; j++) {
+            const uint to = r * dims_per_lane + i * word_dims + j;
+            acc[to] = fma(p[r], v[j], acc[to]);
+        }
+    }
+}
+
+// Adds the values of n_here tokens from `slot` of a page on; s: the probabilities, of token `lane` for each row.
+void add_values(KvHead head, uint slot, uint n_here, float s[n_rows]) {
+    const uint lane = gl_SubgroupInvocationID;
+    const uint sharer = lane / n_words;
+    const uint n_each = local_size / n_sharers; // tokens of a sharer
+    const uint first = n_sharers > 1 ? min(sharer, n_sharers - 1) * n_each : 0u;
+    const uint last = min(n_here, first + n_each);
+    // rows beyond n_here were never written: not even times zero
+    const uint n_steps = n_sharers > 1 ? n_each : last;
+    for (uint step = 0; step < n_steps; step += 4) {
+        const uint t = first + step;
+        float p[4 * n_rows];
+        [[unroll]] for (uint j = 0; j < 4; j++) {
             [[unroll]] for (uint r = 0; r < n_rows; r++) {
-                const uint to = r * dims_per_lane + i * v_granule;
-                [[unroll]] for (uint j = 0; j < 4; j++) {
-                    acc[to + j] = fma(p[r], a[j], acc[to + j]);
-                    acc[to + v_granule / 2 + j] = fma(p[r], b[j], acc[to + v_granule / 2 + j]);
+                if (n_sharers > 1) {
+                    p[j * n_rows + r] = subgroupShuffle(s[r], t + j);
+                } else {
+                    p[j * n_rows + r] = subgroupBroadcast(s[r], min(t + j, local_size - 1));
                 }
             }
-        } else {
-            const vec4 a = kv_load4(type_v, v, granule * 4);
-            [[unroll]] for (uint r = 0; r < n_rows; r++) {
-                const uint to = r * dims_per_lane + i * v_granule;
-                [[unroll]] for (uint j = 0; j < 4; j++) acc[to + j] = fma(p[r], a[j], acc[to + j]);
+        }
+        [[unroll]] for (uint i = 0; i < words_per_lane; i++) {
+            // lanes beyond the last word repeat it and do not store
+            const uint word = n_sharers > 1 ? lane % n_words : min(lane + i * local_size, n_words - 1);
+            const KvColumn column = kv_value_column(type_v, head, page_tokens, word);
+            const uvec4 words = AddrU32x4(column.codes).v[(slot + t) / 4];
+            [[unroll]] for (uint j = 0; j < 4; j++) {
+                float row_p[n_rows];
+                [[unroll]] for (uint r = 0; r < n_rows; r++) row_p[r] = p[j * n_rows + r];
+                if (t + j < last) add_value(i, column, words[j], slot + t + j, row_p);
             }
         }
     }
@@ -91,17 +117,18 @@ void main() {
     for (uint base = begin; base < end; base += local_size) {
         const uint page = pages[tile.sequence * max_pages + base / page_tokens];
         const uint slot = base % page_tokens;
-        const KvRow k = kv_row(type_k, push.k_pool, page, n_kv_heads, page_tokens, head_size, kv_head, slot + lane);
+        const KvHead k_head = kv_head_of(type_k, push.k_pool, page, n_kv_heads, page_tokens, head_size, kv_head);
+        const KvHead k = kv_key_row(type_k, k_head, head_size, slot + lane);
         float s[n_rows];
         [[unroll]] for (uint r = 0; r < n_rows; r++) s[r] = 0.0;
         // Query rows come as scalars: a rolled loop keeps few of them alive.
         [[dont_unroll]] for (uint d = 0; d < head_size; d += 8) {
-            vec4 a, b;
-            kv_load8(type_k, k, d, a, b);
+            float x[8];
+            kv_load_key8(type_k, k, d, x);
             [[unroll]] for (uint r = 0; r < n_rows; r++) {
                 const vec4 qa = q[q_at[r] + d / 4], qb = q[q_at[r] + d / 4 + 1];
-                s[r] = fma(a.x, qa.x, fma(a.y, qa.y, fma(a.z, qa.z, fma(a.w, qa.w, s[r]))));
-                s[r] = fma(b.x, qb.x, fma(b.y, qb.y, fma(b.z, qb.z, fma(b.w, qb.w, s[r]))));
+                s[r] = fma(x[0], qa.x, fma(x[1], qa.y, fma(x[2], qa.z, fma(x[3], qa.w, s[r]))));
+                s[r] = fma(x[4], qb.x, fma(x[5], qb.y, fma(x[6], qb.z, fma(x[7], qb.w, s[r]))));
             }
         }
         [[unroll]] for (uint r = 0; r < n_rows; r++) {
@@ -115,17 +142,17 @@ void main() {
             l[r] = l[r] * correction + s[r]; // per lane; summed over lanes at the end
             [[unroll]] for (uint i = 0; i < dims_per_lane; i++) acc[r * dims_per_lane + i] *= correction;
         }
-        const uint n_here = min(local_size, end - base); // rows beyond were never written: not even times zero
-        KvRow v = kv_row(type_v, push.v_pool, page, n_kv_heads, page_tokens, head_size, kv_head, slot);
-        for (uint t = 0; t < n_here; t++) {
-            float p[n_rows];
-            [[unroll]] for (uint r = 0; r < n_rows; r++) p[r] = subgroupBroadcast(s[r], t);
-            add_values(v, p);
-            v.codes += kv_code_bytes(type_v, head_size);
-            v.scales += kv_scale_bytes(type_v, head_size);
-        }
+        add_values(kv_head_of(type_v, push.v_pool, page, n_kv_heads, page_tokens, head_size, kv_head), slot,
+                   min(local_size, end - base), s);
     }
 
+    if (n_sharers > 1) {
+        [[unroll]] for (uint i = 0; i < n_rows * dims_per_lane; i++) {
+            float sum = 0.0;
+            [[unroll]] for (uint k = 0; k < n_sharers; k++) sum += subgroupShuffle(acc[i], lane % n_words + k * n_words);
+            acc[i] = sum;
+        }
+    }
     [[unroll]] for (uint r = 0; r < n_rows; r++) {
         float total = subgroupAdd(l[r]);
         if (tile.first_row + r > last_row) continue;
@@ -150,15 +177,15 @@ void main() {
             const uint row = tile.first_row + r;
             to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * head_size;
         }
-        [[unroll]] for (uint i = 0; i < granules_per_lane; i++) {
-            const uint granule = lane + i * local_size;
-            if (granule >= n_granules) continue;
-            [[unroll]] for (uint j = 0; j < v_granule; j++) {
-                const float value = acc[r * dims_per_lane + i * v_granule + j] * factor;
+        [[unroll]] for (uint i = 0; i < words_per_lane; i++) {
+            const uint word = lane + i * local_size;
+            if (word >= n_words) continue;
+            [[unroll]] for (uint j = 0; j < word_dims; j++) {
+                const float value = acc[r * dims_per_lane + i * word_dims + j] * factor;
                 if (n_splits > 1) {
-                    partials[to + granule * v_granule + j] = value;
+                    partials[to + word * word_dims + j] = value;
                 } else {
-                    y[to + granule * v_granule + j] = value;
+                    y[to + word * word_dims + j] = value;
                 }
             }
         }

@@ -88,6 +88,8 @@ TEST_CASE("llama with f16 and quantised weights") {
     check_model("llama", q8_0, 64, "auto", "auto", q8_0, q4_0);
     check_model("llama", f16, 128, "off", "auto", f16, f16);
     check_model("llama", bf16, 64, "auto", "auto", q4_0, f16);
+    check_model("llama", q4_0, 64, "auto", "auto", q5_1, iq4_nl);
+    check_model("llama", q4_0, 128, "auto", "auto", bf16, q5_0);
 }
 
 TEST_CASE("qwen2 and qwen3") {

@@ -17,15 +17,24 @@ const ShaderInfo* shader_of(std::string_view name) {
     return info;
 }
 
-/// Granules of head dimensions a lane owns: as wide as leaves no lane without one.
-uint32_t value_granule(uint32_t head_size, uint32_t lanes) {
-    return head_size % 8 == 0 && head_size / 8 >= lanes ? 8 : 4;
-}
-
 } // namespace
 
 bool is_kv_type(TensorType type) {
-    return type == TensorType::f32 || type == TensorType::f16 || type == TensorType::q8_0 || type == TensorType::q4_0;
+    using enum TensorType;
+    switch (type) {
+    case f32:
+    case f16:
+    case bf16:
+    case q8_0:
+    case q5_1:
+    case q5_0:
+    case q4_1:
+    case q4_0:
+    case iq4_nl:
+        return true;
+    default:
+        return false;
+    }
 }
 
 uint64_t kv_page_bytes(TensorType type, uint32_t n_kv_heads, uint32_t page_tokens, uint32_t head_size) {
@@ -74,19 +83,17 @@ Lowered lower(const Attention& op, const Policy& policy) {
 
     Dispatch dispatch;
     dispatch.shader = shader_of("attention");
-    dispatch.specialization =
-        spec_words(shader::AttentionSpec{.local_size = policy.subgroup_size,
-                                         .head_size = s.head_size,
-                                         .n_heads = s.n_heads,
-                                         .n_kv_heads = s.n_kv_heads,
-                                         .n_rows = op.rows_per_tile,
-                                         .v_granule = value_granule(s.head_size, policy.subgroup_size),
-                                         .type_k = static_cast<uint32_t>(s.type_k),
-                                         .type_v = static_cast<uint32_t>(s.type_v),
-                                         .page_tokens = s.page_tokens,
-                                         .max_pages = s.max_pages,
-                                         .n_splits = op.n_splits,
-                                         .has_sinks = op.sinks != 0});
+    dispatch.specialization = spec_words(shader::AttentionSpec{.local_size = policy.subgroup_size,
+                                                               .head_size = s.head_size,
+                                                               .n_heads = s.n_heads,
+                                                               .n_kv_heads = s.n_kv_heads,
+                                                               .n_rows = op.rows_per_tile,
+                                                               .type_k = static_cast<uint32_t>(s.type_k),
+                                                               .type_v = static_cast<uint32_t>(s.type_v),
+                                                               .page_tokens = s.page_tokens,
+                                                               .max_pages = s.max_pages,
+                                                               .n_splits = op.n_splits,
+                                                               .has_sinks = op.sinks != 0});
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     dispatch.push = push_bytes(shader::AttentionPush{.k_pool = s.k_pool,
                                                      .v_pool = s.v_pool,

@@ -164,7 +164,7 @@ private:
             if (!kernels::is_kv_type(type)) {
                 throw Error(ErrorKind::unsupported,
                             std::format("{} {}: no kernel for this type.", flag, format::to_string(type)),
-                            "Use f16, q8_0, q4_0 or f32.");
+                            "Use f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0 or iq4_nl.");
             }
             if (config_.head_size % format::traits(type).block_elements != 0) {
                 throw Error(ErrorKind::unsupported,

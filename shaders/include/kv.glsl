@@ -1,73 +1,141 @@
-// The paged KV cache: element types and addressing, for the kernels that write and read it.
-//   page: [kv head][token of the page][head_size] codes, then [kv head][token of the page][head_size / 32] f16 scales
-// Types carry their ggml ids and arrive as specialisation constants, so any K type pairs with any V type. Quantised rows
-// hold elements in order: q8_0 one signed byte each, q4_0 low nibble first, value = d * (code - 8).
+// The paged KV cache: element types and addressing, for the kernels that write and read it. A page holds, per plane,
+//   K: [kv head][token] rows: codes, then high bits, then scales          (a lane owns a token: it reads along the row)
+//   V: [kv head][unit][token]: code words, then words of high bits of 32 dimensions, then scales of 32 dimensions
+//                                                                         (a lane owns dimensions: it reads along tokens)
+// A code word is 32 bits of one token: 1 dimension of f32, 2 of f16 and bf16, 4 of q8_0, 8 of the 4- and 5-bit types. Types
+// carry their ggml ids and arrive as specialisation constants, so any K type pairs with any V type.
+// Order within a word: such that one mask makes pairs of halves. 8 codes: 2j in nibble j, 2j + 1 in nibble j + 4; 4 codes:
+// 0, 2, 1, 3 by bytes, each plus 128. Values as in the GGUF types of the same names.
+#include "iq4_level.glsl"
+
 const uint kKvF32 = 0u;
 const uint kKvF16 = 1u;
 const uint kKvQ4_0 = 2u;
+const uint kKvQ4_1 = 3u;
+const uint kKvQ5_0 = 6u;
+const uint kKvQ5_1 = 7u;
 const uint kKvQ8_0 = 8u;
+const uint kKvIq4Nl = 20u;
+const uint kKvBf16 = 30u;
 
-bool kv_is_quantised(uint type) { return type == kKvQ4_0 || type == kKvQ8_0; }
+// Dimensions of a code word; a macro, so that it may size arrays.
+#define KV_WORD_DIMS(type) ((type) == kKvF32 ? 1u : (type) == kKvF16 || (type) == kKvBf16 ? 2u : (type) == kKvQ8_0 ? 4u : 8u)
+uint kv_word_dims(uint type) { return KV_WORD_DIMS(type); }
+bool kv_has_high_bits(uint type) { return type == kKvQ5_0 || type == kKvQ5_1; }
+bool kv_has_minimum(uint type) { return type == kKvQ4_1 || type == kKvQ5_1; }
+bool kv_is_quantised(uint type) { return kv_word_dims(type) >= 4; }
 
-uint kv_code_bytes(uint type, uint n) {
-    if (type == kKvF32) return n * 4;
-    if (type == kKvF16) return n * 2;
-    if (type == kKvQ8_0) return n;
-    return n / 2;
-}
+// Bytes of n dimensions of one token in each plane.
+uint kv_code_bytes(uint type, uint n) { return n / kv_word_dims(type) * 4; }
+uint kv_high_bytes(uint type, uint n) { return kv_has_high_bits(type) ? n / 8 : 0; }
+uint kv_scale_unit(uint type) { return kv_has_minimum(type) ? 4 : 2; } // f16, or f16 scale and f16 minimum
+uint kv_scale_bytes(uint type, uint n) { return kv_is_quantised(type) ? n / 32 * kv_scale_unit(type) : 0; }
+uint kv_row_bytes(uint type, uint n) { return kv_code_bytes(type, n) + kv_high_bytes(type, n) + kv_scale_bytes(type, n); }
 
-uint kv_scale_bytes(uint type, uint n) { return kv_is_quantised(type) ? n / 16 : 0; }
-
-uint64_t kv_page_bytes(uint type, uint n_kv_heads, uint page_tokens, uint head_size) {
-    return uint64_t(n_kv_heads * page_tokens) * (kv_code_bytes(type, head_size) + kv_scale_bytes(type, head_size));
-}
-
-struct KvRow {
-    uint64_t codes;
-    uint64_t scales;
+// Planes of one head of a page.
+struct KvHead {
+    uint64_t codes, highs, scales;
 };
-
-KvRow kv_row(uint type, uint64_t pool, uint page, uint n_kv_heads, uint page_tokens, uint head_size, uint head, uint token) {
-    const uint64_t base = pool + page * kv_page_bytes(type, n_kv_heads, page_tokens, head_size);
-    const uint row = head * page_tokens + token;
-    const uint64_t scales = base + uint64_t(n_kv_heads * page_tokens) * kv_code_bytes(type, head_size);
-    return KvRow(base + row * kv_code_bytes(type, head_size), scales + row * kv_scale_bytes(type, head_size));
+KvHead kv_head_of(uint type, uint64_t pool, uint page, uint n_kv_heads, uint page_tokens, uint head_size, uint head) {
+    const uint64_t rows = uint64_t(n_kv_heads * page_tokens);
+    const uint64_t base = pool + page * rows * kv_row_bytes(type, head_size);
+    const uint64_t highs = base + rows * kv_code_bytes(type, head_size);
+    const uint64_t scales = highs + rows * kv_high_bytes(type, head_size);
+    const uint first = head * page_tokens;
+    return KvHead(base + first * kv_code_bytes(type, head_size), highs + first * kv_high_bytes(type, head_size),
+                  scales + first * kv_scale_bytes(type, head_size));
 }
 
-// Elements d .. d + 7 of a row; d is a multiple of 8.
-void kv_load8(uint type, KvRow row, uint d, out vec4 a, out vec4 b) {
+// A token's row of K.
+KvHead kv_key_row(uint type, KvHead head, uint head_size, uint token) {
+    return KvHead(head.codes + token * kv_code_bytes(type, head_size), head.highs + token * kv_high_bytes(type, head_size),
+                  head.scales + token * kv_scale_bytes(type, head_size));
+}
+
+// (d, m) of value = d * code + m, for codes as they stand in the words.
+vec2 kv_scale(uint type, uint64_t scales, uint index) {
+    if (kv_has_minimum(type)) return unpackHalf2x16(AddrU32(scales).v[index]);
+    const float d = float(AddrF16(scales).v[index]);
+    if (type == kKvQ8_0) return vec2(d, -128.0 * d);
+    if (type == kKvQ5_0) return vec2(d, -16.0 * d);
+    return vec2(d, type == kKvIq4Nl ? 0.0 : -8.0 * d);
+}
+
+// The codes of a word of 8, pairs in order of dimensions: each in the low byte of a half of c[0..3], without offset of the type.
+void kv_codes8(uint type, uint word, uint high, out uint c[4]) {
+    [[unroll]] for (uint j = 0; j < 4; j++) {
+        c[j] = (word >> (4 * j)) & 0x000f000fu;
+        if (kv_has_high_bits(type)) c[j] |= ((high >> (2 * j)) & 1u) << 4 | ((high >> (2 * j + 1)) & 1u) << 20;
+    }
+}
+
+float kv_value(uint type, uint code, vec2 scale) {
+    if (type == kKvIq4Nl) return scale.x * float(int(iq4_level(code) << 24) >> 24);
+    return fma(scale.x, float(code), scale.y);
+}
+
+// Elements of one word; `high` holds the high bits of its dimensions, lowest first. Only the first kv_word_dims() count.
+void kv_decode_word(uint type, uint word, uint high, vec2 scale, out float x[8]) {
     if (type == kKvF32) {
-        a = AddrF32x4(row.codes).v[d / 4];
-        b = AddrF32x4(row.codes).v[d / 4 + 1];
+        x[0] = uintBitsToFloat(word);
     } else if (type == kKvF16) {
-        const uvec4 q = AddrU32x4(row.codes).v[d / 8];
-        a = vec4(unpackHalf2x16(q.x), unpackHalf2x16(q.y));
-        b = vec4(unpackHalf2x16(q.z), unpackHalf2x16(q.w));
+        const vec2 pair = unpackHalf2x16(word);
+        x[0] = pair.x;
+        x[1] = pair.y;
+    } else if (type == kKvBf16) {
+        x[0] = uintBitsToFloat(word << 16);
+        x[1] = uintBitsToFloat(word & 0xffff0000u);
     } else if (type == kKvQ8_0) {
-        const uvec2 q = AddrU32x2(row.codes).v[d / 8];
-        const float scale = float(AddrF16(row.scales).v[d / 32]);
-        a = scale * vec4(int(q.x << 24) >> 24, int(q.x << 16) >> 24, int(q.x << 8) >> 24, int(q.x) >> 24);
-        b = scale * vec4(int(q.y << 24) >> 24, int(q.y << 16) >> 24, int(q.y << 8) >> 24, int(q.y) >> 24);
+        x[0] = kv_value(type, word & 255u, scale);
+        x[1] = kv_value(type, (word >> 16) & 255u, scale);
+        x[2] = kv_value(type, (word >> 8) & 255u, scale);
+        x[3] = kv_value(type, word >> 24, scale);
     } else {
-        const uint q = AddrU32(row.codes).v[d / 8];
-        const float scale = float(AddrF16(row.scales).v[d / 32]);
-        a = scale * (vec4(q & 15u, (q >> 4) & 15u, (q >> 8) & 15u, (q >> 12) & 15u) - 8.0);
-        b = scale * (vec4((q >> 16) & 15u, (q >> 20) & 15u, (q >> 24) & 15u, q >> 28) - 8.0);
+        uint c[4];
+        kv_codes8(type, word, high, c);
+        [[unroll]] for (uint j = 0; j < 4; j++) {
+            x[2 * j] = kv_value(type, c[j] & 255u, scale);
+            x[2 * j + 1] = kv_value(type, c[j] >> 16, scale);
+        }
     }
 }
 
-// Elements d .. d + 3; d is a multiple of 4.
-vec4 kv_load4(uint type, KvRow row, uint d) {
-    if (type == kKvF32) return AddrF32x4(row.codes).v[d / 4];
-    if (type == kKvF16) {
-        const uvec2 q = AddrU32x2(row.codes).v[d / 4];
-        return vec4(unpackHalf2x16(q.x), unpackHalf2x16(q.y));
+// Elements d .. d + 7 of a row of K; d is a multiple of 8.
+void kv_load_key8(uint type, KvHead row, uint d, out float x[8]) {
+    const uint dims = kv_word_dims(type);
+    const vec2 scale = kv_is_quantised(type) ? kv_scale(type, row.scales, d / 32) : vec2(0.0);
+    const uint high = kv_has_high_bits(type) ? uint(AddrU8(row.highs).v[d / 8]) : 0u;
+    if (dims == 8) {
+        kv_decode_word(type, AddrU32(row.codes).v[d / 8], high, scale, x);
+    } else {
+        uvec4 words;
+        if (dims == 4) {
+            words.xy = AddrU32x2(row.codes).v[d / 8];
+        } else {
+            words = AddrU32x4(row.codes).v[d / dims / 4];
+        }
+        [[unroll]] for (uint i = 0; i < 8 / dims; i++) {
+            if (dims == 1 && i == 4) words = AddrU32x4(row.codes).v[d / 4 + 1];
+            float part[8];
+            kv_decode_word(type, words[i % 4], 0, scale, part);
+            [[unroll]] for (uint j = 0; j < dims; j++) x[dims * i + j] = part[j];
+        }
     }
-    const float scale = float(AddrF16(row.scales).v[d / 32]);
-    if (type == kKvQ8_0) {
-        const uint q = AddrU32(row.codes).v[d / 4];
-        return scale * vec4(int(q << 24) >> 24, int(q << 16) >> 24, int(q << 8) >> 24, int(q) >> 24);
-    }
-    const uint q = uint(AddrU16(row.codes).v[d / 4]);
-    return scale * (vec4(q & 15u, (q >> 4) & 15u, (q >> 8) & 15u, q >> 12) - 8.0);
+}
+
+// Where the word of V that holds dimensions unit * kv_word_dims() .. of token 0 lies, and with it its scale and high bits.
+struct KvColumn {
+    uint64_t codes, highs, scales;
+    uint high_shift;
+};
+KvColumn kv_value_column(uint type, KvHead head, uint page_tokens, uint unit) {
+    const uint block = unit * kv_word_dims(type) / 32;
+    return KvColumn(head.codes + unit * page_tokens * 4, head.highs + block * page_tokens * 4,
+                    head.scales + block * page_tokens * kv_scale_unit(type), unit * kv_word_dims(type) % 32);
+}
+vec2 kv_column_scale(uint type, KvColumn column, uint token) {
+    return kv_is_quantised(type) ? kv_scale(type, column.scales, token) : vec2(0.0);
+}
+uint kv_column_high(uint type, KvColumn column, uint token) {
+    return kv_has_high_bits(type) ? AddrU32(column.highs).v[token] >> column.high_shift : 0u;
 }

@@ -5,6 +5,7 @@
 #include "support/support.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <doctest/doctest.h>
 
@@ -33,8 +34,13 @@ double limit_of(TensorType type) {
         return 1e-10;
     case TensorType::f16:
         return 1e-6;
+    case TensorType::bf16:
+        return 5e-5;
     case TensorType::q8_0:
         return 2e-4;
+    case TensorType::q5_0:
+    case TensorType::q5_1:
+        return 8e-3;
     default:
         return 3e-2;
     }
@@ -229,8 +235,10 @@ TEST_CASE("attention over head sizes, groups, rotations and norms") {
 
 TEST_CASE("attention with every pair of K and V types") {
     const Geometry g{6, 2, 64, 64, kernels::RopeKind::neox, false};
-    for (const auto k : {TensorType::f32, TensorType::f16, TensorType::q8_0, TensorType::q4_0}) {
-        for (const auto v : {TensorType::f32, TensorType::f16, TensorType::q8_0, TensorType::q4_0}) {
+    using enum TensorType;
+    constexpr std::array kTypes{f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl};
+    for (const auto k : kTypes) {
+        for (const auto v : kTypes) {
             INFO(format::to_string(k), " ", format::to_string(v));
             CHECK(run(g, k, v, {{0, 130, 2}}, 3, 1) < std::max(limit_of(k), limit_of(v)));
         }
