@@ -1,7 +1,8 @@
 #include "tools/devices_command.h"
 
+#include "gpu/device.h"
 #include "gpu/instance.h"
-#include "tools/json_text.h"
+#include "memory/profile.h"
 #include "tools/program.h"
 
 #include <cstdio>
@@ -12,18 +13,17 @@ namespace vkinfer::tools {
 
 namespace {
 
-std::string devices_json(const std::vector<gpu::DeviceInfo>& devices) {
-    std::string json = "[";
-    for (const gpu::DeviceInfo& device : devices) {
-        json += std::format(
-            "{}\n  {{\"index\": {}, \"name\": {}, \"type\": {}, \"uuid\": {}, \"driver_name\": {}, "
-            "\"driver_info\": {}, \"api_version\": {}, \"vendor_id\": {}, \"device_id\": {}, \"usable\": {}}}",
-            json.size() > 1 ? "," : "", device.index, json_string(device.name),
-            json_string(gpu::to_string(device.type)), json_string(device.uuid_text()), json_string(device.driver_name),
-            json_string(device.driver_info), json_string(device.api_version_text()), device.vendor_id, device.device_id,
-            device.is_usable() ? "true" : "false");
+/// The profiles of all devices that the engine can use.
+std::string devices_json(const gpu::Instance& instance) {
+    std::vector<memory::DeviceProfile> profiles;
+    for (const gpu::DeviceInfo& info : instance.devices()) {
+        if (!info.is_usable()) continue;
+        gpu::DeviceOptions options;
+        options.pipeline_cache.enabled = false;
+        gpu::Device device(instance, std::to_string(info.index), options);
+        profiles.push_back(memory::profile_of(device));
     }
-    return json + "\n]\n";
+    return memory::to_json(profiles);
 }
 
 } // namespace
@@ -40,12 +40,12 @@ std::string device_list_text() {
 
 CommandBody add_devices_command(CLI::App& app) {
     const auto is_json = std::make_shared<bool>(false);
-    app.add_flag("--json", *is_json, "as JSON");
+    app.add_flag("--json", *is_json, "as JSON, with all that `vkinfer plan --profile` needs");
     return [is_json] {
         const gpu::Instance instance;
         const auto& devices = instance.devices();
         if (*is_json) {
-            std::fputs(devices_json(devices).c_str(), stdout);
+            std::fputs(devices_json(instance).c_str(), stdout);
         } else if (devices.empty()) {
             std::puts("There is no Vulkan device. Install a driver (Debian: mesa-vulkan-drivers).");
         } else {

@@ -63,31 +63,37 @@ Allocator::~Allocator() {
     for (const auto& block : blocks_) vk_.vkFreeMemory(device_, block->memory, nullptr);
 }
 
-Allocation Allocator::allocate(const VkMemoryRequirements& requirements, Domain domain,
-                               std::optional<uint32_t> only_type, const char* name) {
-    const uint32_t mask = requirements.memoryTypeBits & (only_type ? 1u << *only_type : ~0u);
-    const std::vector<uint32_t> order = memory_types_for(domain, capabilities_.device_type, types_, mask);
+Allocation Allocator::allocate(const VkMemoryRequirements& requirements, const AllocationWish& wish) {
+    // A wish for one type comes from the planner, which may have put a device buffer into host memory on purpose.
+    std::vector<uint32_t> order;
+    if (!wish.only_type) {
+        order = memory_types_for(wish.domain, capabilities_.device_type, types_, requirements.memoryTypeBits);
+    } else if (*wish.only_type < types_.size() && types_[*wish.only_type].usable &&
+               (requirements.memoryTypeBits & (1u << *wish.only_type))) {
+        order = {*wish.only_type};
+    }
     if (order.empty()) {
-        throw Error(ErrorKind::unsupported,
-                    std::format("no memory type of the device suits buffer {} in domain {}", name, to_string(domain)));
+        throw Error(ErrorKind::unsupported, std::format("no memory type of the device suits buffer {} in domain {}",
+                                                        wish.name, to_string(wish.domain)));
     }
     const std::scoped_lock lock(mutex_);
     const bool fails = fail_in_ > 0 && --fail_in_ == 0;
     for (const uint32_t type : order) {
         if (fails) break;
-        if (auto allocation = try_type(requirements, type)) return *allocation;
+        if (auto allocation = try_type(requirements, type, wish.is_dedicated)) return *allocation;
     }
     throw Error(ErrorKind::out_of_memory,
-                std::format("no room for buffer {} of {} ({}) on the device; {}", name, size_text(requirements.size),
-                            to_string(domain), heap_report()),
+                std::format("no room for buffer {} of {} ({}) on the device; {}", wish.name,
+                            size_text(requirements.size), to_string(wish.domain), heap_report()),
                 "Use a smaller context or model, quantised K/V types, or free memory on the device.");
 }
 
-std::optional<Allocation> Allocator::try_type(const VkMemoryRequirements& requirements, uint32_t type) {
+std::optional<Allocation> Allocator::try_type(const VkMemoryRequirements& requirements, uint32_t type,
+                                              bool is_dedicated) {
     const uint64_t alignment = std::max<uint64_t>(requirements.alignment, kMinAlignment);
     const uint64_t heap_size = static_heaps_[types_[type].heap].size_bytes;
     const uint64_t block_bytes = std::min(kBlockBytes, std::max<uint64_t>(heap_size / 16, 1));
-    const bool dedicated = requirements.size >= std::min(kDedicatedBytes, block_bytes / 2);
+    const bool dedicated = is_dedicated || requirements.size >= std::min(kDedicatedBytes, block_bytes / 2);
     const auto from_block = [&](MemoryBlock& block) -> std::optional<Allocation> {
         const auto offset = block.space.take(requirements.size, alignment);
         if (!offset) return std::nullopt;
@@ -135,7 +141,9 @@ MemoryBlock* Allocator::add_block(uint64_t size_bytes, uint32_t type, bool dedic
              [&] { return std::format("{} of memory type {} in heap {}", size_text(size_bytes), type, heap); });
     if (types_[type].host_visible && types_[type].host_coherent) {
         void* mapped = nullptr;
-        const VkResult map = vk_.vkMapMemory(device_, block->memory, 0, VK_WHOLE_SIZE, 0, &mapped);
+        const bool fails = fail_map_in_ > 0 && --fail_map_in_ == 0;
+        const VkResult map =
+            fails ? VK_ERROR_MEMORY_MAP_FAILED : vk_.vkMapMemory(device_, block->memory, 0, VK_WHOLE_SIZE, 0, &mapped);
         if (map < 0) {
             vk_.vkFreeMemory(device_, block->memory, nullptr);
             throw_vk_error(map, "vkMapMemory", std::format("{} of memory type {}", size_text(size_bytes), type));
@@ -199,6 +207,11 @@ std::string Allocator::heap_report() const {
 void Allocator::fail_allocation(uint32_t nth) {
     const std::scoped_lock lock(mutex_);
     fail_in_ = nth;
+}
+
+void Allocator::fail_map(uint32_t nth) {
+    const std::scoped_lock lock(mutex_);
+    fail_map_in_ = nth;
 }
 
 } // namespace vkinfer::gpu

@@ -27,6 +27,13 @@ struct Allocation {
     uint32_t memory_type = 0;
 };
 
+struct AllocationWish {
+    Domain domain = Domain::device;
+    std::optional<uint32_t> only_type; ///< this memory type and no other; it may be one that the domain would not get
+    bool is_dedicated = false;         ///< an allocation of its own, whatever the size
+    const char* name = "";             ///< for messages
+};
+
 class Allocator {
 public:
     Allocator(VkPhysicalDevice physical, VkDevice device, const VolkDeviceTable& vk, const Capabilities& capabilities);
@@ -35,9 +42,8 @@ public:
     Allocator& operator=(const Allocator&) = delete;
 
     /// Memory that fits `requirements`, from the best type that has room. Throws Error{out_of_memory} with sizes and
-    /// heaps. `only_type` restricts the choice to one memory type; `name` is for messages.
-    Allocation allocate(const VkMemoryRequirements& requirements, Domain domain, std::optional<uint32_t> only_type,
-                        const char* name);
+    /// heaps.
+    Allocation allocate(const VkMemoryRequirements& requirements, const AllocationWish& wish);
     void release(const Allocation& allocation);
 
     std::vector<HeapInfo> heaps() const;
@@ -45,9 +51,11 @@ public:
 
     /// The `nth` next allocate() (1 = the next) fails as if the device were full; 0 switches it off.
     void fail_allocation(uint32_t nth);
+    /// The same for mapping the memory of a new block.
+    void fail_map(uint32_t nth);
 
 private:
-    std::optional<Allocation> try_type(const VkMemoryRequirements& requirements, uint32_t type);
+    std::optional<Allocation> try_type(const VkMemoryRequirements& requirements, uint32_t type, bool is_dedicated);
     MemoryBlock* add_block(uint64_t size_bytes, uint32_t type, bool dedicated);
     void free_block(MemoryBlock* block);
     std::string heap_report() const;
@@ -62,6 +70,7 @@ private:
     std::vector<std::unique_ptr<MemoryBlock>> blocks_;
     std::vector<uint64_t> own_bytes_; // per heap
     uint32_t fail_in_ = 0;
+    uint32_t fail_map_in_ = 0;
 };
 
 } // namespace vkinfer::gpu

@@ -10,13 +10,17 @@ namespace vkinfer::gpu {
 namespace {
 
 Allocation allocate(DeviceCore& core, const VkMemoryRequirements& requirements, const BufferDesc& desc) {
+    const AllocationWish wish{.domain = desc.domain,
+                              .only_type = desc.memory_type,
+                              .is_dedicated = desc.own_allocation,
+                              .name = desc.name.c_str()};
     try {
-        return core.allocator->allocate(requirements, desc.domain, desc.memory_type, desc.name.c_str());
+        return core.allocator->allocate(requirements, wish);
     } catch (const Error& error) {
         // Dropped buffers may only be waiting for someone to notice that the GPU is done with them.
         if (error.kind() != ErrorKind::out_of_memory || core.timeline->collect() == 0) throw;
     }
-    return core.allocator->allocate(requirements, desc.domain, desc.memory_type, desc.name.c_str());
+    return core.allocator->allocate(requirements, wish);
 }
 
 } // namespace

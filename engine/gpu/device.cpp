@@ -219,6 +219,9 @@ void Device::inject_fault(Fault fault, uint32_t nth) {
     case Fault::allocation:
         core_->allocator->fail_allocation(nth);
         break;
+    case Fault::map:
+        core_->allocator->fail_map(nth);
+        break;
     case Fault::submit:
         core_->timeline->fail_submit(nth, VK_ERROR_OUT_OF_DEVICE_MEMORY);
         break;

@@ -42,6 +42,7 @@ struct DeviceOptions {
 /// What a test can make fail: style "fail the n-th until it succeeds" walks every error path.
 enum class Fault : uint8_t {
     allocation,  ///< a buffer's memory: out_of_memory
+    map,         ///< mapping the memory of a new block
     submit,      ///< a submission: out_of_memory
     device_lost, ///< a submission: device_lost; the device is unusable from then on
 };

@@ -26,6 +26,7 @@ struct DeviceInfo {
     uint32_t device_id = 0;
     uint32_t api_version = 0;
     uint32_t driver_version = 0;
+    std::string pci_address; ///< "0000:c5:00.0", as sysfs names it; empty when the driver does not say
 
     /// "1.4.309"
     std::string api_version_text() const;

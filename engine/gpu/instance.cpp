@@ -93,10 +93,21 @@ DeviceType type_of(VkPhysicalDeviceType type) {
     }
 }
 
+bool has_device_extension(VkPhysicalDevice physical, const char* name) {
+    uint32_t count = 0;
+    if (vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, nullptr) != VK_SUCCESS) return false;
+    std::vector<VkExtensionProperties> found(count);
+    if (vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, found.data()) != VK_SUCCESS) return false;
+    return std::ranges::any_of(found, [&](const auto& e) { return std::strcmp(e.extensionName, name) == 0; });
+}
+
 DeviceInfo read_info(VkPhysicalDevice physical) {
     VkPhysicalDeviceDriverProperties driver{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
     VkPhysicalDeviceIDProperties id{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
     id.pNext = &driver;
+    VkPhysicalDevicePCIBusInfoPropertiesEXT pci{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT};
+    const bool has_pci = has_device_extension(physical, VK_EXT_PCI_BUS_INFO_EXTENSION_NAME);
+    if (has_pci) driver.pNext = &pci;
     VkPhysicalDeviceProperties2 properties{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
     // The chain is core since 1.2; an older device is listed without it and refused on choice.
     vkGetPhysicalDeviceProperties(physical, &properties.properties);
@@ -115,6 +126,10 @@ DeviceInfo read_info(VkPhysicalDevice physical) {
     info.device_id = properties.properties.deviceID;
     info.api_version = properties.properties.apiVersion;
     info.driver_version = properties.properties.driverVersion;
+    if (has_pci && properties.pNext) {
+        info.pci_address =
+            std::format("{:04x}:{:02x}:{:02x}.{:x}", pci.pciDomain, pci.pciBus, pci.pciDevice, pci.pciFunction);
+    }
     return info;
 }
 

@@ -22,7 +22,34 @@ constexpr Quirk kTable[] = {
      "https://github.com/ggml-org/llama.cpp/issues/25664", limit_integrated_submits},
 };
 
+constexpr uint32_t version(uint32_t major, uint32_t minor, uint32_t patch) {
+    return major << 22 | minor << 12 | patch;
+}
+
+constexpr KnownBad kKnownBad[] = {
+    {VK_DRIVER_ID_MESA_RADV, 0, kAnyVersion, "7.", true, "kernels 7.x lose the device at long contexts on Strix Halo",
+     "use a 6.x kernel, or smaller -ub", "https://github.com/ggml-org/llama.cpp/issues/27076"},
+    {VK_DRIVER_ID_MESA_LLVMPIPE, 0, version(25, 0, 0xfff), "", false,
+     "lavapipe before Mesa 25.1 has no cooperative matrices", "update Mesa to test them",
+     "https://packages.debian.org/trixie-backports/mesa-vulkan-drivers"},
+    {VK_DRIVER_ID_AMD_OPEN_SOURCE, 0, kAnyVersion, "", false, "AMDVLK is no longer developed",
+     "install RADV (mesa-vulkan-drivers)", "https://github.com/GPUOpen-Drivers/AMDVLK"},
+};
+
 } // namespace
+
+std::vector<const KnownBad*> known_bad(const Capabilities& capabilities, std::string_view kernel) {
+    std::vector<const KnownBad*> found;
+    for (const KnownBad& row : kKnownBad) {
+        if (row.driver_id != capabilities.driver_id || capabilities.driver_version < row.first_version ||
+            capabilities.driver_version > row.last_version || !kernel.starts_with(row.kernel_prefix) ||
+            (row.integrated_only && capabilities.device_type != DeviceType::integrated)) {
+            continue;
+        }
+        found.push_back(&row);
+    }
+    return found;
+}
 
 std::span<const Quirk> quirk_table() {
     return kTable;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace vkinfer::gpu {
@@ -19,6 +20,21 @@ struct Quirk {
     const char* link;             ///< where it was reported or written down
     void (*apply)(Capabilities&); ///< the workaround
 };
+
+/// A combination of device, driver and kernel that goes wrong whatever we do: named by `vkinfer doctor`.
+struct KnownBad {
+    uint32_t driver_id;        ///< VkDriverId
+    uint32_t first_version;    ///< driverVersion, inclusive
+    uint32_t last_version;     ///< inclusive
+    const char* kernel_prefix; ///< "7.": the kernel's version begins so; "": any kernel
+    bool integrated_only;
+    const char* symptom;
+    const char* advice;
+    const char* link;
+};
+
+/// The rows that fit.
+std::vector<const KnownBad*> known_bad(const Capabilities& capabilities, std::string_view kernel);
 
 /// All rows.
 std::span<const Quirk> quirk_table();

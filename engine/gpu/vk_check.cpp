@@ -50,6 +50,7 @@ void throw_vk_error(VkResult result, const char* call, const std::string& detail
                     "kernel log (dmesg) names the cause.");
     case VK_ERROR_OUT_OF_HOST_MEMORY:
     case VK_ERROR_OUT_OF_DEVICE_MEMORY:
+    case VK_ERROR_MEMORY_MAP_FAILED:
         throw Error(ErrorKind::out_of_memory, std::move(message),
                     "Use a smaller context or model, or free memory on the device.");
     case VK_ERROR_LAYER_NOT_PRESENT:

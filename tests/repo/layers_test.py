@@ -13,10 +13,11 @@ import py_totals
 import repo
 
 BASE = {"base"}
-RUNTIME_DOWN = {"base", "gpu", "format", "text", "kernels", "graph", "models", "runtime"}
+RUNTIME_DOWN = {"base", "gpu", "memory", "format", "text", "kernels", "graph", "models", "runtime"}
 ALLOWED = {
     "engine/base": set(),
     "engine/gpu": BASE,
+    "engine/memory": BASE | {"gpu"},
     "engine/format": BASE,
     "engine/text": BASE,
     "engine/kernels": BASE | {"gpu", "format"},
@@ -24,7 +25,7 @@ ALLOWED = {
     "engine/models": BASE | {"format", "kernels", "graph"},
     "engine/runtime": RUNTIME_DOWN - {"runtime"},
     "server": BASE | {"runtime", "text", "format"},
-    "tools": BASE | {"runtime", "text", "format", "gpu"},
+    "tools": BASE | {"runtime", "text", "format", "gpu", "memory"},
     "benchmarks": RUNTIME_DOWN,
     "tests": RUNTIME_DOWN,
 }
