@@ -7,9 +7,11 @@ are not there, so nothing they answer is looked at.
 """
 
 import argparse
+import array
 import json
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -91,6 +93,52 @@ class Bench(unittest.TestCase):
 
     def test_demo_model(self):
         self.check(demo_model())
+
+
+# Name, elements and bytes of a block of every type of weight tensors.
+BLOCKS = {
+    "F32": (1, 4), "F16": (1, 2), "BF16": (1, 2), "Q4_0": (32, 18), "Q4_1": (32, 20), "Q5_0": (32, 22), "Q5_1": (32, 24),
+    "Q8_0": (32, 34), "Q2_K": (256, 84), "Q3_K": (256, 110), "Q4_K": (256, 144), "Q5_K": (256, 176), "Q6_K": (256, 210),
+    "IQ1_S": (256, 50), "IQ1_M": (256, 56), "IQ2_XXS": (256, 66), "IQ2_XS": (256, 74), "IQ2_S": (256, 82),
+    "IQ3_XXS": (256, 98), "IQ3_S": (256, 110), "IQ4_NL": (32, 18), "IQ4_XS": (256, 136), "TQ1_0": (256, 54),
+    "TQ2_0": (256, 66), "MXFP4": (32, 17), "NVFP4": (64, 36), "Q1_0": (128, 18), "Q2_0": (64, 18),
+}
+
+
+class Dequant(unittest.TestCase):
+    """Random bytes are blocks too. A number of blocks that fills no row, and more than one chunk of the stream."""
+
+    def decode(self, name, place, blocks):
+        done = subprocess.run([OPTIONS.vkinfer, "dequant", "--type", name, "--on", place], input=blocks, capture_output=True,
+                              timeout=600)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        return array.array("f", done.stdout)
+
+    def check(self, name, n_blocks):
+        elements, size = BLOCKS[name]
+        blocks = random.Random(name).randbytes(n_blocks * size)
+        on_gpu = self.decode(name, "gpu", blocks)
+        self.assertEqual(len(on_gpu), n_blocks * elements)
+        if not COMPUTES:
+            return
+        for i, (x, y) in enumerate(zip(on_gpu, self.decode(name, "cpu", blocks))):
+            # Random scales may be NaN; a device may flush what is too small for a normal float.
+            if not (x == y or (x != x and y != y) or abs(y) < 2.0**-126):
+                self.fail(f"element {i} is {x} on the device and {y} on the CPU")
+
+    def test_every_type(self):
+        for name in BLOCKS if COMPUTES else ("Q4_K", "IQ2_XS"):
+            with self.subTest(name):
+                self.check(name, 37)
+
+    def test_a_long_stream(self):
+        self.check("Q4_0", (1 << 15) + 3)
+
+    def test_a_type_without_kernel(self):
+        done = subprocess.run([OPTIONS.vkinfer, "dequant", "--type", "Q8_K", "--on", "gpu"], input=b"", capture_output=True,
+                              timeout=600)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(b"no kernel decodes Q8_K", done.stderr)
 
 
 if COMPUTES:

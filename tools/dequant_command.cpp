@@ -14,9 +14,11 @@ uint64_t dequantise_stream(const format::TypeTraits& type, std::FILE* in, std::F
         throw Error(ErrorKind::unsupported, std::format("type {} has no float values.", type.name),
                     "Give a type of weights, like Q4_K.");
     }
-    constexpr size_t kChunkBlocks = 4096;
-    std::vector<std::byte> blocks(kChunkBlocks * type.block_bytes);
-    std::vector<float> values(kChunkBlocks * type.block_elements);
+    // 4 MiB of values: enough that a GPU's work outweighs the way there and back.
+    constexpr size_t kChunkElements = size_t{1} << 20;
+    const size_t chunk_blocks = kChunkElements / type.block_elements;
+    std::vector<std::byte> blocks(chunk_blocks * type.block_bytes);
+    std::vector<float> values(chunk_blocks * type.block_elements);
     uint64_t n_blocks = 0;
     for (;;) {
         // fread fills the buffer unless the input ends, so a short count is the end.

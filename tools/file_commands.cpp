@@ -1,6 +1,8 @@
 #include "tools/file_commands.h"
 
 #include "base/file.h"
+#include "base/log.h"
+#include "runtime/device_decoder.h"
 #include "tools/dequant_command.h"
 #include "tools/info_command.h"
 #include "tools/program.h"
@@ -25,12 +27,25 @@ CommandBody add_quantize_command(CLI::App& app) {
 }
 
 CommandBody add_dequant_command(CLI::App& app) {
-    const auto type = std::make_shared<std::string>();
-    const auto place = std::make_shared<std::string>("cpu");
-    app.add_option("--type", *type, "tensor type of the blocks, such as Q4_K")->required();
-    app.add_option("--on", *place, "where to decode")->check(CLI::IsMember({"cpu"}))->capture_default_str();
-    return [type] {
-        dequantise_stream(format::traits(parse_tensor_type("--type", *type)), stdin, stdout);
+    struct Flags {
+        std::string type, place = "cpu", device;
+    };
+    const auto flags = std::make_shared<Flags>();
+    app.add_option("--type", flags->type, "tensor type of the blocks, such as Q4_K")->required();
+    app.add_option("--on", flags->place, "where to decode: by the reference or by the kernels that models run on")
+        ->check(CLI::IsMember({"cpu", "gpu"}))
+        ->capture_default_str();
+    app.add_option("--device,--dev", flags->device, "device for --on gpu: index, UUID or part of the name");
+    return [flags] {
+        const format::TypeTraits& type = format::traits(parse_tensor_type("--type", flags->type));
+        if (flags->place == "cpu") {
+            dequantise_stream(type, stdin, stdout);
+            return kExitOk;
+        }
+        runtime::DeviceDecoder decoder(flags->device, type, Log(stderr_sink(), LogLevel::warning));
+        dequantise_stream(type, stdin, stdout, [&](std::span<const std::byte> blocks, std::span<float> values) {
+            decoder.decode(blocks, values);
+        });
         return kExitOk;
     };
 }
