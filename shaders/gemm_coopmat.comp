@@ -1,5 +1,5 @@
 #version 460
-// y[t, r] = sum_k W[r, k] * x[t, k]  (+ bias[r]) (+ residual[t, r]),  or  silu(gate) * up  (see matvec.comp for layouts)
+// y[t, r] = sum_k W[r, k] * x[t, k]  (* scale[r]) (+ bias[r]) (+ residual[t, r]),  or  silu(gate) * up  (see matvec.comp for layouts)
 // A workgroup makes tile_m rows x tile_n columns, a subgroup wave_m x wave_n of them, in steps of one block of 32 k:
 // weights are decoded to f16 and activations rounded to f16 into shared memory, fragments are loaded from there
 // (rows of 80 bytes: 16-byte aligned as coopMatLoad demands, and no two rows of a fragment on one bank group).
@@ -9,6 +9,7 @@
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
 #include "gemm_coopmat.gen.glsl"
+#include "row_scale.glsl"
 #include "weight.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -96,7 +97,7 @@ void main() {
                 const uint row = first_row + wave_row + i * frag_m + e % frag_m;
                 const uint column = first_column + wave_column + n * frag_n + e / frag_m;
                 if (row >= push.n_rows || column >= n_columns) continue;
-                float value = c_stage[stage + e];
+                float value = c_stage[stage + e] * row_scale(row);
                 if (has_bias != 0) value += AddrF32(push.bias).v[row];
                 const uint to = column * push.y_stride + push.y_offset + row;
                 if (has_residual != 0) value += residual[to];

@@ -1,5 +1,5 @@
 #version 460
-// y[t, r] = sum_k W[r, k] * x[t, k]  (+ bias[r]) (+ residual[t, r]),  or  silu(gate) * up  for a weight of gate and up rows
+// y[t, r] = sum_k W[r, k] * x[t, k]  (* scale[r]) (+ bias[r]) (+ residual[t, r]),  or  silu(gate) * up  for a weight of gate and up rows
 //   W: (n_rows, n_blocks * 32) in tiles of 16 rows; x: (n_cols, x_stride) f32, or int8 blocks; y: (n_cols, y_stride) f32
 // A lane owns rows_per_lane rows and n_columns columns, so that nothing is reduced across lanes and an activation is one
 // uniform load for the whole wave; the subgroups of a workgroup split K and are summed through shared memory.
@@ -10,6 +10,7 @@
 #extension GL_EXT_integer_dot_product : require
 #endif
 #include "matvec.gen.glsl"
+#include "row_scale.glsl"
 #include "weight.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -115,7 +116,7 @@ void main() {
         if (row >= push.n_rows) continue;
         [[unroll]] for (uint n = 0; n < n_columns; n++) {
             if (first_column + n >= counts[count_index]) continue;
-            float value = acc[r * n_columns + n];
+            float value = acc[r * n_columns + n] * row_scale(row);
             if (has_bias != 0) value += AddrF32(push.bias).v[row];
             if (is_glu != 0) {
                 const float up = acc[((n_weights - 1) * rows_per_lane + r) * n_columns + n];

@@ -80,6 +80,7 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
     dispatch.push = push_bytes(shader::MatvecPush{.codes = op.weight.codes,
                                                   .scales = op.weight.scales,
                                                   .table = op.weight.table,
+                                                  .row_scales = op.weight.row_scales,
                                                   .bias = op.bias,
                                                   .n_rows = op.n_out,
                                                   .n_blocks = op.weight.n_blocks(),
@@ -121,6 +122,7 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
     dispatch.push = push_bytes(shader::GemmCoopmatPush{.codes = op.weight.codes,
                                                        .scales = op.weight.scales,
                                                        .table = op.weight.table,
+                                                       .row_scales = op.weight.row_scales,
                                                        .bias = op.bias,
                                                        .n_rows = op.n_out,
                                                        .n_blocks = op.weight.n_blocks(),
@@ -139,7 +141,8 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
 } // namespace
 
 Lowered lower(const Linear& op, const Policy& policy) {
-    VKINFER_ASSERT(!(op.is_glu && (op.bias != 0 || op.has_residual))); // the builder keeps those apart
+    // The builder keeps those apart.
+    VKINFER_ASSERT(!(op.is_glu && (op.bias != 0 || op.weight.row_scales != 0 || op.has_residual)));
     VKINFER_ASSERT(op.weight.n_rows == op.n_out * (op.is_glu ? 2 : 1));
     VKINFER_ASSERT(!op.is_glu || op.n_out % kStripRows == 0);
     if (policy.coopmat && op.n_columns >= policy.coopmat_min_columns) return lower_coopmat(op, policy);

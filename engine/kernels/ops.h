@@ -33,8 +33,9 @@ struct RmsNorm {
     RowCount rows = RowCount::tokens;
 };
 
-/// y[t] = W x[t] (+ bias) (+ residual[t]), or silu(gate x) * up x for a stacked weight of gate and up rows.
-/// Operands: counts, x (n_columns, x_stride), residual (n_columns, y_stride; repeat y when unused), y.
+/// y[t] = W x[t] (* row scales of the weight) (+ bias) (+ residual[t]), or silu(gate x) * up x for a stacked weight of
+/// gate and up rows. Operands: counts, x (n_columns, x_stride), residual (n_columns, y_stride; repeat y when unused),
+/// y.
 struct Linear {
     Weight weight; ///< is_glu: 2 * n_out rows, gate first
     uint32_t n_out = 0;

@@ -28,9 +28,11 @@ const gpu::CoopmatShape* find_shape(const gpu::Capabilities& device) {
 /// Tiles per device class. Registers decide: an f32 accumulator of 32 x 32 costs 32 registers of a wave of 32.
 CoopmatTiles choose_tiles(const gpu::CoopmatShape& shape, uint32_t subgroup_size) {
     CoopmatTiles tiles{.frag_m = shape.m, .frag_n = shape.n, .frag_k = shape.k, .subgroup_size = subgroup_size};
-    if (subgroup_size < 32) { // lavapipe: a fragment is 8 x 8, a "register" a vector of 8
+    // lavapipe: a fragment is 8 x 8, a "register" a vector of 8. A wave of 2 x 2 fragments, since every one is unrolled
+    // into scalar code: with 4 x 4 the GEMMs of a tiny q3_k model took 25 s to compile, with 2 x 2 5 s.
+    if (subgroup_size < 32) {
         tiles.tile_m = tiles.tile_n = 32;
-        tiles.wave_m = tiles.wave_n = 32;
+        tiles.wave_m = tiles.wave_n = 16;
     }
     return tiles;
 }

@@ -40,6 +40,8 @@ struct Weight {
     uint64_t codes = 0;  ///< device address
     uint64_t scales = 0; ///< device address; equals the end of codes when the type has no scales
     uint64_t table = 0;  ///< device address of the type's codebook (kernels/codebooks.h); 0 for types without one
+    /// Device address of a float per row that the product is multiplied with (NVFP4's X.scale), or 0.
+    uint64_t row_scales = 0;
 
     uint32_t n_blocks() const { return n_cols / kBlockElements; }
     uint32_t n_strips() const { return (n_rows + kStripRows - 1) / kStripRows; }

@@ -222,7 +222,7 @@ private:
         const uint64_t gate_bias = w_.vector(blk(il, "ffn_gate.bias"));
         const uint64_t up_bias = w_.vector(blk(il, "ffn_up.bias"));
         const kernels::Weight stacked = w_.matrix(blk(il, "gate_up"));
-        if (stacked && gate_bias == 0 && up_bias == 0) {
+        if (stacked && stacked.row_scales == 0 && gate_bias == 0 && up_bias == 0) {
             kernels::Linear op = linear(stacked, c_.n_ff, c_.n_ff);
             op.is_glu = true;
             g_.add(blk(il, "ffn_gate_up"), op, {counts_, n, hidden, hidden});
@@ -248,6 +248,7 @@ private:
         weight.n_rows = c_.n_ff;
         weight.codes += which * kernels::weight_code_bytes(layout, c_.n_ff, stacked.n_cols);
         weight.scales += which * kernels::weight_scale_bytes(layout, c_.n_ff, stacked.n_cols);
+        if (weight.row_scales != 0) weight.row_scales += uint64_t{which} * c_.n_ff * sizeof(float);
         return weight;
     }
 

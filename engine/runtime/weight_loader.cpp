@@ -138,10 +138,43 @@ struct Item {
     const kernels::WeightLayout* layout = nullptr; ///< of a matrix
     format::TensorType type = format::TensorType::f32;
     uint64_t n_rows = 0;
+    std::vector<float> row_scales; ///< of a matrix: Weight::row_scales
+    uint64_t row_scales_offset = 0;
     uint64_t size_bytes = 0;
     uint32_t buffer = 0;
     uint64_t offset = 0;
 };
+
+/// Where a tensor X.weight keeps the factor of its products: in X.scale, one value or one for each expert of a stack.
+std::string scale_name(std::string_view weight_name) {
+    constexpr std::string_view kWeight = ".weight";
+    if (!weight_name.ends_with(kWeight)) return {};
+    return std::string(weight_name.substr(0, weight_name.size() - kWeight.size())) + ".scale";
+}
+
+/// The factors of all rows of a stack of sources; empty when none has any.
+std::vector<float> read_row_scales(const format::GgufFile& file, const TensorNeed& need) {
+    std::vector<float> factors;
+    uint64_t n_rows = 0;
+    for (const auto& source : need.sources) {
+        const format::TensorInfo* tensor = file.find_tensor(scale_name(source.name));
+        if (tensor != nullptr) {
+            const uint64_t n = tensor->n_elements();
+            if (n == 0 || source.n_rows % n != 0) {
+                throw Error(ErrorKind::invalid_input,
+                            std::format("{}: tensor {} has {} values for the {} rows of {}.", file.name(), tensor->name,
+                                        n, source.n_rows, source.name),
+                            "Expected one, or one for each expert.");
+            }
+            factors.resize(n_rows, 1.0f);
+            for (const float factor : file.read_f32(*tensor))
+                factors.resize(factors.size() + source.n_rows / n, factor);
+        }
+        n_rows += source.n_rows;
+    }
+    if (!factors.empty()) factors.resize(n_rows, 1.0f);
+    return factors;
+}
 
 Item describe_matrix(const format::GgufFile& file, const TensorNeed& need) {
     if (need.n_cols % kernels::kBlockElements != 0) {
@@ -158,6 +191,11 @@ Item describe_matrix(const format::GgufFile& file, const TensorNeed& need) {
     }
     item.size_bytes = align(kernels::weight_code_bytes(*item.layout, item.n_rows, need.n_cols)) +
                       kernels::weight_scale_bytes(*item.layout, item.n_rows, need.n_cols);
+    item.row_scales = read_row_scales(file, need);
+    if (!item.row_scales.empty()) {
+        item.row_scales_offset = align(item.size_bytes);
+        item.size_bytes = item.row_scales_offset + item.row_scales.size() * sizeof(float);
+    }
     return item;
 }
 
@@ -209,7 +247,10 @@ LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipeline
     uint64_t file_bytes = 0;
     uint64_t largest_strip = 0;
     for (const TensorNeed& need : needs) {
-        for (const auto& source : need.sources) used.insert(source.name);
+        for (const auto& source : need.sources) {
+            used.insert(source.name);
+            used.insert(scale_name(source.name));
+        }
         if (need.kind == TensorNeed::Kind::host_vector) {
             loaded.model.host_vectors[need.key] = read_vector(file, need);
         } else if (need.kind == TensorNeed::Kind::vector) {
@@ -268,13 +309,17 @@ LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipeline
             }
             continue;
         }
-        const kernels::Weight weight{
+        kernels::Weight weight{
             .type = item.type,
             .n_rows = static_cast<uint32_t>(item.n_rows),
             .n_cols = item.need->n_cols,
             .codes = address,
             .scales = address + align(kernels::weight_code_bytes(*item.layout, item.n_rows, item.need->n_cols)),
             .table = loaded.codebooks.address(device, item.type)};
+        if (!item.row_scales.empty()) {
+            upload(device, buffer, item.offset + item.row_scales_offset, std::as_bytes(std::span(item.row_scales)));
+            weight.row_scales = address + item.row_scales_offset;
+        }
         uint64_t rows_before = 0; // stacked sources are whole strips, all but the last
         for (const auto& source : item.need->sources) {
             repacker.repack(file, file.tensor(source.name), *item.layout,

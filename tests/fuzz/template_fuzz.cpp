@@ -37,10 +37,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         for (const auto rules : {text::TemplateRules::strict, text::TemplateRules::strict_then_lenient}) {
             const std::string outcome = chat.render_json(line, 0, rules);
             if (!outcome.starts_with("{\"result\": ") && !outcome.starts_with("{\"error\": ")) std::abort();
-            // What is caught as std::exception is a bug; its text names the library's own complaint.
-            if (outcome.find("bad_variant_access") != std::string::npos) std::abort();
-            if (outcome.find("chat template: vector") != std::string::npos) std::abort();
-            if (outcome.find("chat template: basic_string") != std::string::npos) std::abort();
+            // What is caught as std::exception is a bug; its text names the library's own complaint. A fuzzer that
+            // knows these words writes them into its inputs, which proves nothing.
+            for (const std::string_view complaint :
+                 {"bad_variant_access", "chat template: vector", "chat template: basic_string"}) {
+                if (outcome.contains(complaint) && !input.contains(complaint)) std::abort();
+            }
         }
     } catch (const Error& error) {
         if (error.message().empty()) std::abort();

@@ -6,6 +6,7 @@
 #include "graph/graph.h"
 #include "kernels.gen.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <format>
@@ -32,6 +33,30 @@ double nmse(std::span<const float> x, std::span<const double> y) {
     }
     return std::isfinite(error) ? error / std::max(power, 1e-300) : INFINITY;
 }
+
+namespace {
+
+/// Random bytes, block by block until the largest value is of the order of 1: for types that nothing here encodes.
+std::vector<std::byte> random_blocks(const format::TypeTraits& traits, uint32_t n_rows, uint32_t n_cols,
+                                     uint32_t seed) {
+    std::mt19937 engine(seed);
+    std::vector<std::byte> blocks(traits.row_bytes(n_cols) * n_rows);
+    std::vector<float> values(traits.block_elements);
+    for (size_t at = 0; at < blocks.size(); at += traits.block_bytes) {
+        const auto is_fit = [](float largest) { return largest > 0.25f && largest < 4.0f; };
+        float largest;
+        do {
+            for (size_t i = 0; i < traits.block_bytes; ++i) blocks[at + i] = static_cast<std::byte>(engine() >> 24);
+            traits.dequantise(blocks.data() + at, values.data(), values.size());
+            largest = 0.0f;
+            for (const float value : values)
+                largest = std::isfinite(value) ? std::max(largest, std::fabs(value)) : INFINITY;
+        } while (!is_fit(largest));
+    }
+    return blocks;
+}
+
+} // namespace
 
 OpHarness::OpHarness()
     : instance_({.validation = VKINFER_VALIDATION, .log = Log(stderr_sink(), LogLevel::warning)}), device_(instance_),
@@ -78,7 +103,8 @@ void OpHarness::read_bytes(const gpu::Buffer& buffer, std::span<std::byte> bytes
 
 TestWeight OpHarness::weight(format::TensorType type, uint32_t n_rows, uint32_t n_cols, uint32_t seed) {
     const format::TypeTraits& traits = format::traits(type);
-    VKINFER_ASSERT(traits.quantise != nullptr);
+    if (traits.quantise == nullptr)
+        return weight_from_blocks(type, n_rows, n_cols, random_blocks(traits, n_rows, n_cols, seed));
     const std::vector<float> values =
         random_floats(uint64_t{n_rows} * n_cols, seed, 1.0f / std::sqrt(static_cast<float>(n_cols)));
     std::vector<std::byte> blocks(traits.row_bytes(n_cols) * n_rows);

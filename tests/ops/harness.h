@@ -56,7 +56,8 @@ public:
         return values;
     }
 
-    /// Quantises random values on the CPU, uploads the blocks as a file holds them and repacks them on the device.
+    /// Quantises random values on the CPU (or makes random blocks of types that nothing here writes), uploads the
+    /// blocks as a file holds them and repacks them on the device.
     TestWeight weight(format::TensorType type, uint32_t n_rows, uint32_t n_cols, uint32_t seed);
     /// The same from given blocks.
     TestWeight weight_from_blocks(format::TensorType type, uint32_t n_rows, uint32_t n_cols,

@@ -8,6 +8,9 @@
 #include <algorithm>
 #include <cmath>
 #include <doctest/doctest.h>
+#include <span>
+#include <utility>
+#include <vector>
 
 using namespace vkinfer;
 using namespace vkinfer::test;
@@ -19,12 +22,18 @@ namespace {
 constexpr format::TensorType kTypes[] = {format::TensorType::f32, format::TensorType::f16, format::TensorType::bf16,
                                          format::TensorType::q8_0, format::TensorType::q4_0};
 
+/// Super-blocks, codebooks, and the type with a scale for 16 elements.
+constexpr format::TensorType kWideTypes[] = {
+    format::TensorType::q4_k,    format::TensorType::q6_k,   format::TensorType::iq1_s, format::TensorType::iq1_m,
+    format::TensorType::iq2_xxs, format::TensorType::iq2_xs, format::TensorType::iq2_s, format::TensorType::iq3_xxs,
+    format::TensorType::iq3_s,   format::TensorType::nvfp4};
+
 struct Shape {
     uint32_t n_out, n_cols, n_columns;
 };
 
 struct Flags {
-    bool bias = false, residual = false, glu = false;
+    bool bias = false, residual = false, glu = false, row_scales = false;
 };
 
 double silu(double x) {
@@ -32,7 +41,8 @@ double silu(double x) {
 }
 
 std::vector<double> reference(const TestWeight& w, const std::vector<float>& x, const std::vector<float>& bias,
-                              const std::vector<float>& residual, const Shape& s, const Flags& flags) {
+                              const std::vector<float>& residual, const std::vector<float>& factors, const Shape& s,
+                              const Flags& flags) {
     std::vector<double> y(uint64_t{s.n_columns} * s.n_out);
     const auto product = [&](uint32_t t, uint32_t r) {
         double sum = 0;
@@ -42,7 +52,7 @@ std::vector<double> reference(const TestWeight& w, const std::vector<float>& x, 
     };
     for (uint32_t t = 0; t < s.n_columns; ++t) {
         for (uint32_t r = 0; r < s.n_out; ++r) {
-            double value = product(t, r);
+            double value = product(t, r) * factors[r];
             if (flags.bias) value += bias[r];
             if (flags.glu) value = silu(value) * product(t, r + s.n_out);
             if (flags.residual) value += residual[uint64_t{t} * s.n_out + r];
@@ -57,10 +67,16 @@ void check(format::TensorType type, const Shape& s, const Flags& flags, const ke
     OpHarness& h = harness();
     INFO(format::to_string(type), " ", s.n_out, "x", s.n_cols, " columns ", s.n_columns, " bias ", flags.bias,
          " residual ", flags.residual, " glu ", flags.glu, " ", shader);
-    const TestWeight w = h.weight(type, s.n_out * (flags.glu ? 2 : 1), s.n_cols, 1 + s.n_out);
+    TestWeight w = h.weight(type, s.n_out * (flags.glu ? 2 : 1), s.n_cols, 1 + s.n_out);
     const std::vector<float> x = random_floats(uint64_t{s.n_columns} * s.n_cols, 2);
     const std::vector<float> bias = random_floats(s.n_out, 3);
     const std::vector<float> residual = random_floats(uint64_t{s.n_columns} * s.n_out, 4);
+    // Factors of rows, as they stand beside NVFP4 weights.
+    std::vector<float> factors(w.weight.n_rows, 1.0f);
+    for (uint32_t r = 0; flags.row_scales && r < w.weight.n_rows; ++r)
+        factors[r] = 0.25f * static_cast<float>(1 + r % 7);
+    const gpu::Buffer factor_buffer = h.buffer(factors);
+    if (flags.row_scales) w.weight.row_scales = factor_buffer.address();
     const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{s.n_columns, 0, 0, 0});
     const gpu::Buffer x_buffer = h.buffer(x), bias_buffer = h.buffer(bias), residual_buffer = h.buffer(residual);
     const gpu::Buffer y = h.buffer(uint64_t{4} * s.n_columns * s.n_out);
@@ -75,12 +91,14 @@ void check(format::TensorType type, const Shape& s, const Flags& flags, const ke
     CHECK(OpHarness::shaders_of(op, policy).back().starts_with(shader));
     h.run(op, {&counts, &x_buffer, flags.residual ? &residual_buffer : &y, &y}, policy);
     const auto got = h.read<float>(y, uint64_t{s.n_columns} * s.n_out);
-    CHECK(nmse(got, reference(w, x, bias, residual, s, flags)) < limit);
+    CHECK(nmse(got, reference(w, x, bias, residual, factors, s, flags)) < limit);
 }
 
 // Rows: one, a partial strip, a strip, many and odd. K: one block, an odd number of blocks. Columns around the buckets.
 constexpr Shape kShapes[] = {{1, 32, 1},  {5, 96, 2},   {16, 64, 1},   {33, 160, 3},   {48, 32, 4},  {70, 224, 5},
                              {64, 96, 8}, {129, 64, 9}, {40, 2080, 1}, {100, 512, 17}, {96, 64, 33}, {130, 96, 65}};
+/// K of super-blocks; the rest as above, but less of it.
+constexpr Shape kWideShapes[] = {{1, 256, 1}, {33, 512, 1}, {70, 768, 5}, {129, 256, 9}, {130, 512, 65}};
 constexpr Shape kGluShapes[] = {{16, 32, 1}, {48, 96, 3}, {80, 64, 9}, {112, 160, 33}};
 
 } // namespace
@@ -94,6 +112,17 @@ TEST_CASE("mat-vec in f32, every weight type") {
         }
         for (const Shape& s : kGluShapes)
             check(type, s, {.glu = true}, harness().policy(CoopmatMode::off, ActivationMode::f32), "matvec", 1e-11);
+    }
+}
+
+TEST_CASE("mat-vec in f32 of super-blocks and codebooks") {
+    const auto policy = harness().policy(CoopmatMode::off, ActivationMode::f32);
+    for (const auto type : kWideTypes) {
+        for (const Shape& s : kWideShapes) {
+            const bool has_bias = s.n_columns > 1; // not every pair: each is a pipeline
+            check(type, s, {.bias = has_bias, .residual = has_bias, .row_scales = has_bias}, policy, "matvec", 1e-11);
+        }
+        check(type, {48, 256, 1}, {.glu = true}, policy, "matvec", 1e-11);
     }
 }
 
@@ -120,9 +149,12 @@ TEST_CASE("mat-vec with int8 activations") {
         skip("no integer dot product");
         return;
     }
-    for (const auto type : {format::TensorType::q8_0, format::TensorType::q4_0}) {
+    for (const auto type : {format::TensorType::q8_0, format::TensorType::q4_0, format::TensorType::q4_k}) {
+        const bool is_wide = type == format::TensorType::q4_k;
         const auto policy = harness().policy(CoopmatMode::off, ActivationMode::q8);
-        for (const Shape& s : kShapes) check(type, s, {.bias = true, .residual = true}, policy, "matvec", 2e-4);
+        for (const Shape& s : is_wide ? std::span<const Shape>(kWideShapes) : kShapes)
+            check(type, s, {.bias = true, .residual = true}, policy, "matvec", 2e-4);
+        if (is_wide) continue;
         for (const Shape& s : kGluShapes) check(type, s, {.glu = true}, policy, "matvec", 8e-4);
     }
 }
@@ -145,25 +177,39 @@ TEST_CASE("GEMM on cooperative matrices, every weight type") {
     }
 }
 
+TEST_CASE("GEMM on cooperative matrices of super-blocks and codebooks") {
+    if (!harness().capabilities().cooperative_matrix) {
+        skip("no cooperative matrices");
+        return;
+    }
+    const auto policy = harness().policy(CoopmatMode::on, ActivationMode::automatic);
+    for (const auto type : kWideTypes) {
+        check(type, {70, 768, 5}, {.bias = true, .residual = true, .row_scales = true}, policy, "gemm_coopmat", 1e-6);
+        check(type, {130, 512, 65}, {.bias = true, .residual = true}, policy, "gemm_coopmat", 1e-6);
+        check(type, {112, 256, 33}, {.glu = true}, policy, "gemm_coopmat", 4e-6);
+    }
+}
+
 TEST_CASE("repacked weights decode to the exact values of the CPU reference") {
     OpHarness& h = harness();
-    for (const auto type : kTypes) {
-        for (const Shape& s : {Shape{1, 32, 0}, Shape{37, 96, 0}}) {
-            const TestWeight w = h.weight(type, s.n_out, s.n_cols, 9);
-            const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{s.n_out, 0, 0, 0});
-            std::vector<uint32_t> tokens(s.n_out * 4);
-            for (uint32_t i = 0; i < s.n_out; ++i) tokens[4 * i] = s.n_out - 1 - i;
-            const gpu::Buffer token_buffer = h.buffer(tokens);
-            const gpu::Buffer y = h.buffer(uint64_t{4} * s.n_out * s.n_cols);
-            h.run(kernels::Embed{w.weight, s.n_out, s.n_cols}, {&counts, &token_buffer, &y}, h.policy());
-            const auto got = h.read<float>(y, uint64_t{s.n_out} * s.n_cols);
-            int wrong = 0;
-            for (uint32_t i = 0; i < s.n_out; ++i) {
-                for (uint32_t k = 0; k < s.n_cols; ++k)
-                    wrong += got[i * s.n_cols + k] != w.values[(s.n_out - 1 - i) * s.n_cols + k];
-            }
-            INFO(format::to_string(type));
-            CHECK(wrong == 0);
+    std::vector<std::pair<format::TensorType, Shape>> cases;
+    for (const auto type : kTypes) cases.insert(cases.end(), {{type, {1, 32, 0}}, {type, {37, 96, 0}}});
+    for (const auto type : kWideTypes) cases.push_back({type, {37, 512, 0}});
+    for (const auto& [type, s] : cases) {
+        const TestWeight w = h.weight(type, s.n_out, s.n_cols, 9);
+        const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{s.n_out, 0, 0, 0});
+        std::vector<uint32_t> tokens(s.n_out * 4);
+        for (uint32_t i = 0; i < s.n_out; ++i) tokens[4 * i] = s.n_out - 1 - i;
+        const gpu::Buffer token_buffer = h.buffer(tokens);
+        const gpu::Buffer y = h.buffer(uint64_t{4} * s.n_out * s.n_cols);
+        h.run(kernels::Embed{w.weight, s.n_out, s.n_cols}, {&counts, &token_buffer, &y}, h.policy());
+        const auto got = h.read<float>(y, uint64_t{s.n_out} * s.n_cols);
+        int wrong = 0;
+        for (uint32_t i = 0; i < s.n_out; ++i) {
+            for (uint32_t k = 0; k < s.n_cols; ++k)
+                wrong += got[i * s.n_cols + k] != w.values[(s.n_out - 1 - i) * s.n_cols + k];
         }
+        INFO(format::to_string(type));
+        CHECK(wrong == 0);
     }
 }
