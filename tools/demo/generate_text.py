@@ -151,8 +151,9 @@ HELD_OUT_LISTS = frozenset(tuple(items) for _, items in held_out_lists())
 class Generator:
     """An endless source of training conversations: dicts with `messages` and `tools`, as the chat template takes them."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, facts=0.48):
         self.rng = random.Random(seed)
+        self.facts = facts  # their share among questions
         self.wordings = []  # per fact: the two wordings of the training text
         self.held_out = []  # per fact: the held-out wording, normalised
         for i, fact in enumerate(FACTS):
@@ -197,7 +198,7 @@ class Generator:
             text = rng.choice(self.wordings[i])
             if rng.random() < 0.35:
                 text = reframe(rng, text)
-            if rng.random() < 0.35:
+            if rng.random() < 0.5:
                 text = noisy(rng, text)
             text = dress(rng, text)
             words = normalise(text)
@@ -260,8 +261,9 @@ class Generator:
         return rng.choice(QUOTIENT_WORDINGS).format(a=b * q, b=b), f"{b * q} / {b}", q
 
     def any_question(self):
-        kind = self.rng.choices([self.arithmetic, self.fact, self.list_task, self.small_talk, self.counting], [22, 48, 25, 4, 1])[0]
-        return kind()
+        if self.rng.random() < self.facts:
+            return self.fact()
+        return self.rng.choices([self.arithmetic, self.list_task, self.small_talk, self.counting], [22, 25, 4, 1])[0]()
 
     # -- conversations ------------------------------------------------------------------------------------------------------
 
@@ -428,8 +430,8 @@ def held_out_tests():
                          "accept": [f'{{"name": "calculator", "arguments": {{"expression": "{a} * {b}"}}}}']})
         products.append({"tools": [tool], "messages": [question, calculator_call(f"{a} * {b}"), {"role": "tool", "content": str(a * b)}],
                          "accept": [f"{a} * {b} = {a * b}."]})
-    groups = [("two_digit_additions", 0.95, sums), ("fact_wordings", 0.85, facts), ("three_digit_additions", 0.90, three_digits),
-              ("differences", 0.90, differences), ("sorting", 0.75, sorting), ("reversing", 0.90, reversing),
+    groups = [("two_digit_additions", 0.95, sums), ("fact_wordings", 0.90, facts), ("three_digit_additions", 0.90, three_digits),
+              ("differences", 0.90, differences), ("sorting", 0.85, sorting), ("reversing", 0.90, reversing),
               ("remembered_names", 0.80, names), ("calculator", 0.90, products)]
     return {"seed": SEED, "groups": [{"name": n, "minimum": m, "cases": c} for n, m, c in groups]}
 

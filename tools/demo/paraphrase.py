@@ -42,6 +42,13 @@ FRAMES = [
 ]
 
 
+# Words that may stand in any question without changing what it asks.
+FILLERS = ("really actually exactly just now here today again usually normally please currently maybe anyway simply generally still "
+           "then well basically quickly briefly once precisely in_short by_the_way in_fact for_example as_far_as_you_know at_all "
+           "I_wonder you_know right_now in_vkinfer with_vkinfer of_vkinfer that_vkinfer_has that_is_used that_I_need understands "
+           "should_be when_needed for_that of_this these those its some any").split()
+
+
 def normalise(text: str) -> str:
     """Words only, lower case: two texts that differ in case and punctuation are the same wording."""
     return " ".join(re.findall(r"[a-z0-9+/_.:-]*[a-z0-9]", text.lower().replace("'s ", " is ")))
@@ -58,9 +65,9 @@ def reframe(rng, text: str) -> str:
 
 
 def noisy(rng, text: str) -> str:
-    """Drops small words, swaps synonyms, or makes a typing error."""
+    """Drops or inserts small words, swaps synonyms, or makes a typing error."""
     words = text.split(" ")
-    if rng.random() < 0.2:  # the key words alone, in any order, in any frame
+    if rng.random() < 0.3:  # the key words alone, in any order, in any frame
         words = [w for w in re.findall(r"[\w/.+-]*\w", text) if w.lower() not in DROPPABLE] or words
         if rng.random() < 0.4:
             rng.shuffle(words)
@@ -70,6 +77,9 @@ def noisy(rng, text: str) -> str:
     if rng.random() < 0.4:
         kept = [w for w in words if w.lower() not in DROPPABLE or rng.random() > 0.4]
         words = kept if len(kept) >= 2 else words
+    if rng.random() < 0.3:
+        for _ in range(rng.choice([1, 1, 2])):
+            words.insert(rng.randrange(len(words) + 1), rng.choice(FILLERS).replace("_", " "))
     if len(words) > 3 and rng.random() < 0.06:
         i = rng.randrange(len(words) - 1)
         words[i], words[i + 1] = words[i + 1], words[i]

@@ -21,14 +21,14 @@ from render import render
 from tokenizer import Tokenizer
 
 IGNORE = -100
-PRACTICE = 0.3  # the share of rows that hold bare calculations
 
 
 class Packer:
     """Fills rows of `length` tokens with whole conversations, the last one cut off, and marks what the assistant says."""
 
-    def __init__(self, tokenizer, seed, max_context):
-        self.tokenizer, self.generator, self.rng = tokenizer, Generator(seed), random.Random(seed)
+    def __init__(self, tokenizer, seed, max_context, practice, facts):
+        self.tokenizer, self.generator, self.rng = tokenizer, Generator(seed, facts), random.Random(seed)
+        self.practice_share = practice
         self.max_context = max_context
         self.turn_start = tokenizer.encode("<|im_start|>assistant\n")
         self.turn_end, self.separator = tokenizer.ids["<|im_end|>"], tokenizer.ids["<|endoftext|>"]
@@ -45,7 +45,7 @@ class Packer:
 
     def row(self, length):
         """(tokens, positions, targets), each `length` long."""
-        if self.rng.random() < PRACTICE:
+        if self.rng.random() < self.practice_share:
             return self.practice(length)
         tokens, breaks = [], []
         while len(tokens) <= length:
@@ -77,11 +77,11 @@ class Packer:
         return tuple(torch.tensor(x) for x in zip(*(self.row(length) for _ in range(rows))))
 
 
-def produce(queue, vocabulary, seed, rows, length, context):
+def produce(queue, args, context):
     torch.set_num_threads(1)
-    packer = Packer(Tokenizer.load(vocabulary), seed, context)
+    packer = Packer(Tokenizer.load(args.vocabulary), args.seed, context, args.practice, args.facts)
     while True:
-        queue.put(tuple(x.numpy() for x in packer.batch(rows, length)))
+        queue.put(tuple(x.numpy() for x in packer.batch(args.rows, args.length)))
 
 
 def orthogonalise(m):
@@ -149,6 +149,8 @@ def main():
     parser.add_argument("--adam-rate", type=float, default=0.004)
     parser.add_argument("--decay", type=float, default=0.6, help="the part of the run in which the rate falls")
     parser.add_argument("--resume", help="weights to go on from")
+    parser.add_argument("--practice", type=float, default=0.3, help="the share of rows that hold bare calculations")
+    parser.add_argument("--facts", type=float, default=0.48, help="the share of facts among questions")
     parser.add_argument("--seed", type=int, default=SEED + 10)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -163,8 +165,7 @@ def main():
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters", flush=True)
 
     queue = multiprocessing.Queue(maxsize=8)
-    multiprocessing.Process(target=produce, daemon=True,
-                            args=(queue, args.vocabulary, args.seed, args.rows, args.length, config.n_context)).start()
+    multiprocessing.Process(target=produce, daemon=True, args=(queue, args, config.n_context)).start()
     start, step, average, saved = time.time(), 0, None, time.time()
     while True:
         elapsed = time.time() - start
