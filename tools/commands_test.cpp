@@ -129,7 +129,7 @@ TEST_CASE("logits: token lists are checked") {
 TEST_CASE("info: text and JSON of a model file") {
     VKINFER_REQUIRE_GOLDEN(golden);
     const auto summary = runtime::summarise(format::GgufFile(golden / "models" / "qwen3" / "model.gguf"));
-    const MemoryCase memory{.n_ctx = 1000};
+    const runtime::MemoryCase memory{.n_ctx = 1000};
     const std::string text = info_text(summary, memory);
     for (const char* part : {"qwen3", "F16", "%", "1000 tokens"}) CHECK(text.contains(part));
     const boost::json::value json = boost::json::parse(info_json(summary, memory));
@@ -137,6 +137,8 @@ TEST_CASE("info: text and JSON of a model file") {
     CHECK(json.at("n_vocab").as_int64() == 512);
     CHECK(json.at("memory").at("kv_bytes").to_number<uint64_t>() ==
           summary.kv_bytes(1000, format::TensorType::f16, format::TensorType::f16));
+    CHECK(json.at("memory").at("total_bytes").to_number<uint64_t>() ==
+          runtime::memory_need(summary, memory).total_bytes());
     double share = 0;
     for (const auto& type : json.at("tensor_types").as_array()) share += type.at("share").to_number<double>();
     CHECK(share == doctest::Approx(1));

@@ -77,11 +77,11 @@ std::string info_text(const ModelSummary& summary, const MemoryCase& memory) {
     const SamplingParams& sampling = summary.default_sampling;
     row("sampling", std::format("temperature {:g}, top-k {}, top-p {:g}, min-p {:g}", sampling.temperature,
                                 sampling.top_k, sampling.top_p, sampling.min_p));
-    const uint64_t kv = summary.kv_bytes(memory.n_ctx, memory.type_k, memory.type_v);
-    row("memory",
-        std::format("{} weights + {} cache for {} tokens (K {}, V {}) = {}, and work buffers",
-                    format_bytes(summary.size_bytes), format_bytes(kv), memory.n_ctx, format::to_string(memory.type_k),
-                    format::to_string(memory.type_v), format_bytes(summary.size_bytes + kv)));
+    const MemoryNeed need = memory_need(summary, memory);
+    row("memory", std::format("{} weights + {} cache for {} tokens (K {}, V {}) = {}, and work buffers",
+                              format_bytes(need.weights_bytes), format_bytes(need.kv_bytes), memory.n_ctx,
+                              format::to_string(memory.type_k), format::to_string(memory.type_v),
+                              format_bytes(need.total_bytes())));
     return text;
 }
 
@@ -119,11 +119,12 @@ std::string info_json(const ModelSummary& summary, const MemoryCase& memory) {
     const SamplingParams& sampling = summary.default_sampling;
     field("sampling", std::format(R"({{"temperature": {:g}, "top_k": {}, "top_p": {:g}, "min_p": {:g}}})",
                                   sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p));
+    const MemoryNeed need = memory_need(summary, memory);
     json += std::format("  \"memory\": {{\"n_ctx\": {}, \"type_k\": {}, \"type_v\": {}, \"weights_bytes\": {}, "
-                        "\"kv_bytes\": {}}}\n}}\n",
+                        "\"kv_bytes\": {}, \"total_bytes\": {}}}\n}}\n",
                         memory.n_ctx, json_string(format::to_string(memory.type_k)),
-                        json_string(format::to_string(memory.type_v)), summary.size_bytes,
-                        summary.kv_bytes(memory.n_ctx, memory.type_k, memory.type_v));
+                        json_string(format::to_string(memory.type_v)), need.weights_bytes, need.kv_bytes,
+                        need.total_bytes());
     return json;
 }
 

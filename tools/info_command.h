@@ -10,15 +10,8 @@ namespace vkinfer::tools {
 
 CommandBody add_info_command(CLI::App& app);
 
-/// Context and cache types that the memory need is computed for.
-struct MemoryCase {
-    int32_t n_ctx = 0;
-    format::TensorType type_k = format::TensorType::f16;
-    format::TensorType type_v = format::TensorType::f16;
-};
-
-std::string info_text(const runtime::ModelSummary& summary, const MemoryCase& memory);
-std::string info_json(const runtime::ModelSummary& summary, const MemoryCase& memory);
+std::string info_text(const runtime::ModelSummary& summary, const runtime::MemoryCase& memory);
+std::string info_json(const runtime::ModelSummary& summary, const runtime::MemoryCase& memory);
 
 /// A tensor type by its name; throws Error that names the option.
 format::TensorType parse_tensor_type(const std::string& option, const std::string& name);

@@ -98,6 +98,10 @@ uint64_t ModelSummary::kv_bytes(int32_t n_ctx, format::TensorType type_k, format
     return n_heads_total * head_bytes * static_cast<uint64_t>(n_ctx);
 }
 
+MemoryNeed memory_need(const ModelSummary& summary, const MemoryCase& memory) {
+    return {summary.size_bytes, summary.kv_bytes(memory.n_ctx, memory.type_k, memory.type_v)};
+}
+
 ModelSummary summarise(const GgufFile& file) {
     ModelSummary summary;
     summary.architecture = file.get_string("general.architecture");

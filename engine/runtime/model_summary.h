@@ -46,6 +46,23 @@ struct ModelSummary {
 /// Missing fields stay 0 or empty; only a missing architecture is an error.
 ModelSummary summarise(const format::GgufFile& file);
 
+/// Context and cache types that a memory need is computed for.
+struct MemoryCase {
+    int32_t n_ctx = 0;
+    format::TensorType type_k = format::TensorType::f16;
+    format::TensorType type_v = format::TensorType::f16;
+};
+
+struct MemoryNeed {
+    uint64_t weights_bytes = 0;
+    uint64_t kv_bytes = 0;
+    uint64_t total_bytes() const { return weights_bytes + kv_bytes; }
+};
+
+/// What a model needs on any device: its tensors, which are as large there as in the file, and the cache of one
+/// sequence. Work buffers depend on the device and are not in it. Throws as ModelSummary::kv_bytes does.
+MemoryNeed memory_need(const ModelSummary& summary, const MemoryCase& memory);
+
 /// "1.23 GiB", "45.6 MiB", "789 B".
 std::string format_bytes(uint64_t n_bytes);
 
