@@ -22,7 +22,8 @@ void accept_and_ignore(CLI::App& app, const std::vector<const char*>& names) {
 void add_model_flags(CLI::App& app, runtime::EngineOptions& options) {
     app.add_option("-m,--model", options.model, "model file (GGUF); the first of a split one; default: the demo model");
     app.add_option("--device,--dev", options.device, "device: index, UUID or part of the name (see: vkinfer devices)");
-    app.add_option("--ctk,--cache-type-k", options.type_k, "type of the K cache: f16, q8_0, q4_0 (-ctk)")
+    app.add_option("--ctk,--cache-type-k", options.type_k,
+                   "type of the K cache: f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl (-ctk)")
         ->capture_default_str();
     app.add_option("--ctv,--cache-type-v", options.type_v, "type of the V cache (-ctv)")->capture_default_str();
     app.add_option("--coopmat", options.coopmat, "cooperative matrices")

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <format>
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace vkinfer::tools {
 
@@ -39,6 +41,13 @@ void print_table(const runtime::VulkanRunner& runner, const std::vector<runtime:
     }
 }
 
+/// "== pipeline", then its assembly, for every pipeline whose name contains `text`.
+void print_isa(const std::vector<runtime::ShaderReportRow>& rows, const std::string& text) {
+    for (const runtime::ShaderReportRow& row : rows) {
+        if (row.pipeline.contains(text)) std::printf("== %s\n%s\n", row.pipeline.c_str(), row.isa.c_str());
+    }
+}
+
 } // namespace
 
 CommandBody add_shaders_command(CLI::App& app) {
@@ -46,18 +55,22 @@ CommandBody add_shaders_command(CLI::App& app) {
         runtime::EngineOptions options;
         bool is_json = false;
         bool stats = false;
+        std::optional<std::string> isa;
     };
     const auto state = std::make_shared<State>();
     add_model_flags(app, state->options);
     app.add_flag("--stats", state->stats, "registers, spills, occupancy and instruction counts (the default)");
     app.add_flag("--json", state->is_json, "as JSON");
+    app.add_option("--isa", state->isa, "the driver's assembly of the pipelines whose names contain TEXT");
     return [state] {
         runtime::RunnerOptions options = runtime::runner_options(state->options, 0);
         options.capture_statistics = true;
         options.pipeline_cache = false;
         const auto runner = runtime::create_vulkan_runner(options);
         const auto rows = runtime::report_shaders(*runner);
-        if (state->is_json) {
+        if (state->isa) {
+            print_isa(rows, *state->isa);
+        } else if (state->is_json) {
             print_json(*runner, rows);
         } else {
             print_table(*runner, rows);

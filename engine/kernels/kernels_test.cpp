@@ -1,3 +1,4 @@
+#include "kernels/fragment_map.h"
 #include "kernels/ops.h"
 #include "kernels/policy.h"
 #include "kernels/shader_library.h"
@@ -109,4 +110,42 @@ TEST_CASE("option names") {
     CHECK_FALSE(parse_coopmat_mode("yes"));
     CHECK(parse_activation_mode("q8") == ActivationMode::q8);
     CHECK_FALSE(parse_activation_mode("int8"));
+}
+
+namespace {
+
+/// What the probe finds on a device whose lanes hold these elements; `k_of` and `row_of` take a lane and an element.
+template<class K, class Row>
+std::vector<uint32_t> probe_answer(const CoopmatTiles& t, uint32_t n_operand, K k_of, uint32_t n_sums, Row row_of) {
+    std::vector<uint32_t> found(uint64_t{3} * t.subgroup_size * kMaxFragmentElements, ~0u);
+    for (uint32_t lane = 0; lane < t.subgroup_size; ++lane) {
+        const auto at = [&](uint32_t use, uint32_t i) -> uint32_t& {
+            return found[(uint64_t{use} * t.subgroup_size + lane) * kMaxFragmentElements + i];
+        };
+        for (uint32_t i = 0; i < n_operand; ++i) {
+            at(0, i) = lane % t.frag_m * t.frag_k + k_of(lane, i);
+            at(1, i) = k_of(lane, i) * t.frag_n + lane % t.frag_n;
+        }
+        for (uint32_t i = 0; i < n_sums; ++i) at(2, i) = row_of(lane, i) * t.frag_n + lane % t.frag_n;
+    }
+    return found;
+}
+
+} // namespace
+
+TEST_CASE("fragment maps of RDNA3, RDNA4, and of no known form") {
+    const CoopmatTiles wave32{};
+    const auto gfx11 = probe_answer(
+        wave32, 16, [](uint32_t, uint32_t i) { return i; }, 8,
+        [](uint32_t lane, uint32_t i) { return 2 * i + lane / 16; });
+    CHECK(read_fragment_map(wave32, gfx11) == FragmentMap{1, AccumulatorRows::apart});
+    const auto gfx12 = probe_answer(
+        wave32, 8, [](uint32_t lane, uint32_t i) { return lane / 16 * 8 + i; }, 8,
+        [](uint32_t lane, uint32_t i) { return lane / 16 * 8 + i; });
+    CHECK(read_fragment_map(wave32, gfx12) == FragmentMap{2, AccumulatorRows::together});
+
+    auto odd = gfx12;
+    std::swap(odd[0], odd[1]);
+    CHECK(read_fragment_map(wave32, odd) == FragmentMap{});
+    CHECK_FALSE(read_fragment_map(wave32, std::vector<uint32_t>(gfx12.size(), ~0u)).has_value()); // nothing ran
 }

@@ -17,6 +17,33 @@ const ShaderInfo* shader_of(std::string_view name) {
     return info;
 }
 
+constexpr uint32_t kFragment = 16;         // of shaders/attention_coopmat.comp
+constexpr uint32_t kCoopmatWaves = 4;      // waves of a workgroup, 16 query rows each
+constexpr uint32_t kCoopmatMinTokens = 16; // fewer leave most rows of a tile empty
+
+/// Types whose values halves can hold (kv_halves.glsl).
+bool is_half_type(TensorType type) {
+    return is_kv_type(type) && type != TensorType::f32 && type != TensorType::bf16;
+}
+
+/// Whether attention can run on fragments that are filled in registers.
+bool fits_fragments(const AttentionShape& shape, const Policy& policy) {
+    const CoopmatTiles& tiles = policy.tiles;
+    return policy.coopmat && policy.fragments.is_known() && tiles.subgroup_size == 32 && tiles.frag_m == kFragment &&
+           tiles.frag_n == kFragment && tiles.frag_k == kFragment && policy.fragments.k_groups <= 2 &&
+           shape.head_size % kFragment == 0 && shape.head_size <= 128 && // registers: all of Q and O
+           is_half_type(shape.type_k) && is_half_type(shape.type_v);
+}
+
+/// Fragments of K that a lane fills from one load of 16 bytes, or of fewer where the head is no multiple of more.
+uint32_t key_fragments(const AttentionShape& shape, const Policy& policy) {
+    const uint32_t k_groups = policy.fragments.k_groups, n_each = kFragment / k_groups;
+    const uint32_t wanted = shape.type_k == TensorType::f16 ? n_each : shape.type_k == TensorType::q8_0 ? 16 : 32;
+    uint32_t n = std::max(1u, wanted / n_each);
+    while (n > 1 && shape.head_size % (n * n_each * k_groups) != 0) n /= 2;
+    return n;
+}
+
 } // namespace
 
 bool is_kv_type(TensorType type) {
@@ -75,6 +102,13 @@ Lowered lower(const RopeStore& op, const Policy& policy) {
     return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {}};
 }
 
+uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Policy& policy) {
+    const uint32_t group = shape.n_heads / shape.n_kv_heads;
+    if (n_tokens <= 4) return std::min(group, policy.attention_rows); // decode: a tile per token
+    if (n_tokens >= kCoopmatMinTokens && fits_fragments(shape, policy)) return kCoopmatWaves * kFragment;
+    return policy.attention_rows;
+}
+
 Lowered lower(const Attention& op, const Policy& policy) {
     const AttentionShape& s = op.shape;
     const bool is_split = op.n_splits > 1;
@@ -82,27 +116,49 @@ Lowered lower(const Attention& op, const Policy& policy) {
     Lowered lowered;
 
     Dispatch dispatch;
-    dispatch.shader = shader_of("attention");
-    dispatch.specialization = spec_words(shader::AttentionSpec{.local_size = policy.subgroup_size,
-                                                               .head_size = s.head_size,
-                                                               .n_heads = s.n_heads,
-                                                               .n_kv_heads = s.n_kv_heads,
-                                                               .n_rows = op.rows_per_tile,
-                                                               .type_k = static_cast<uint32_t>(s.type_k),
-                                                               .type_v = static_cast<uint32_t>(s.type_v),
-                                                               .page_tokens = s.page_tokens,
-                                                               .max_pages = s.max_pages,
-                                                               .n_splits = op.n_splits,
-                                                               .has_sinks = op.sinks != 0});
+    if (op.rows_per_tile % kFragment == 0 && fits_fragments(s, policy)) {
+        dispatch.shader = shader_of("attention_coopmat");
+        dispatch.specialization = spec_words(
+            shader::AttentionCoopmatSpec{.local_size = op.rows_per_tile / kFragment * policy.tiles.subgroup_size,
+                                         .head_size = s.head_size,
+                                         .n_heads = s.n_heads,
+                                         .n_kv_heads = s.n_kv_heads,
+                                         .n_rows = op.rows_per_tile,
+                                         .type_k = static_cast<uint32_t>(s.type_k),
+                                         .type_v = static_cast<uint32_t>(s.type_v),
+                                         .page_tokens = s.page_tokens,
+                                         .max_pages = s.max_pages,
+                                         .n_splits = op.n_splits,
+                                         .has_sinks = op.sinks != 0,
+                                         .k_groups = policy.fragments.k_groups,
+                                         .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
+                                         .key_fragments = key_fragments(s, policy)});
+        static_assert(shader::kAttentionCoopmatPushBytes == shader::kAttentionPushBytes);
+    } else {
+        dispatch.shader = shader_of("attention");
+        dispatch.specialization = spec_words(shader::AttentionSpec{.local_size = policy.subgroup_size,
+                                                                   .head_size = s.head_size,
+                                                                   .n_heads = s.n_heads,
+                                                                   .n_kv_heads = s.n_kv_heads,
+                                                                   .n_rows = op.rows_per_tile,
+                                                                   .type_k = static_cast<uint32_t>(s.type_k),
+                                                                   .type_v = static_cast<uint32_t>(s.type_v),
+                                                                   .page_tokens = s.page_tokens,
+                                                                   .max_pages = s.max_pages,
+                                                                   .n_splits = op.n_splits,
+                                                                   .has_sinks = op.sinks != 0});
+    }
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
-    dispatch.push = push_bytes(shader::AttentionPush{.k_pool = s.k_pool,
-                                                     .v_pool = s.v_pool,
-                                                     .sinks = op.sinks,
-                                                     .q_stride = op.q_stride,
-                                                     .y_stride = op.y_stride,
-                                                     .scale = op.scale,
-                                                     .window = op.window == 0 ? UINT32_MAX : op.window},
-                               shader::kAttentionPushBytes);
+    dispatch.push = push_bytes(
+        shader::AttentionPush{// both kernels take the same
+                              .k_pool = s.k_pool,
+                              .v_pool = s.v_pool,
+                              .sinks = op.sinks,
+                              .q_stride = op.q_stride,
+                              .y_stride = op.y_stride,
+                              .scale = op.scale,
+                              .window = op.window == 0 ? UINT32_MAX : op.window},
+        shader::kAttentionPushBytes);
     dispatch.bindings = {kCounts, kTiles, kPages, kQ, kY, is_split ? kPartials : kY};
     dispatch.unbound = {{kKv, Access::read}};
     dispatch.groups = {s.n_kv_heads, op.n_tiles, op.n_splits};

@@ -129,6 +129,8 @@ uint32_t n_operands(const Op& op);
 
 /// Shader side of a KV element type; nothing when no kernel handles it.
 bool is_kv_type(format::TensorType type);
+/// Query rows of an attention tile for steps of n_tokens; more of them share the loads of a key.
+uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Policy& policy);
 /// Bytes of one page of K or V: kv heads x page_tokens rows, codes and scales.
 uint64_t kv_page_bytes(format::TensorType type, uint32_t n_kv_heads, uint32_t page_tokens, uint32_t head_size);
 

@@ -22,6 +22,20 @@ struct PolicyOptions {
     ActivationMode act = ActivationMode::automatic;
 };
 
+/// Where a lane's accumulator elements lie in its column: side by side (RDNA4), or one in each round over the lanes
+/// (RDNA3).
+enum class AccumulatorRows : uint32_t { together = 0, apart = 1 };
+
+/// Which elements of a cooperative matrix a lane holds, for square fragments. With n = elements of A per lane:
+///   A: row = lane % M, k = (lane / M) % k_groups * n + i;   B: column = lane % M, the same k
+///   accumulator: column = lane % M, row = (lane / M) * n + i (together) or i * (lanes / M) + lane / M (apart)
+struct FragmentMap {
+    uint32_t k_groups = 0; ///< lane groups that hold different k; 0: the map is of no such form
+    AccumulatorRows accumulator_rows = AccumulatorRows::together;
+    bool is_known() const { return k_groups != 0; }
+    bool operator==(const FragmentMap&) const = default;
+};
+
 /// Tiles of the cooperative-matrix GEMM; see shaders/gemm_coopmat.comp.
 struct CoopmatTiles {
     uint32_t frag_m = 16, frag_n = 16, frag_k = 16;
@@ -40,6 +54,7 @@ struct Policy {
     bool int8_activations = false; ///< mat-vec multiplies int8 by packed dot products
     bool coopmat = false;          ///< GEMM on cooperative matrices from coopmat_min_columns on
     CoopmatTiles tiles;
+    FragmentMap fragments; ///< unknown until probe_fragment_map() has asked the device
     uint32_t coopmat_min_columns = 33;
 
     uint32_t matvec_lanes = 32;      ///< lanes of a subgroup

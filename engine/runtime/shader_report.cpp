@@ -23,7 +23,8 @@ std::vector<ShaderReportRow> report_shaders(VulkanRunner& runner) {
                             .instructions = stats.instructions.value_or(0),
                             .wmma = stats.count_instructions("v_wmma"),
                             .dot4 = stats.count_instructions("v_dot4"),
-                            .compile_ms = pipeline.compile_ms()});
+                            .compile_ms = pipeline.compile_ms(),
+                            .isa = std::string(stats.isa())});
         });
     return rows;
 }

@@ -23,6 +23,7 @@ struct ShaderReportRow {
     uint32_t wmma = 0; ///< matrix instructions in the code
     uint32_t dot4 = 0; ///< packed int8 dot products
     double compile_ms = 0;
+    std::string isa; ///< the assembly, where the driver shows it
 };
 
 /// Compiles the plans of all shapes of step and reports every pipeline. The runner must have been made with

@@ -7,6 +7,8 @@
 #include "gpu/instance.h"
 #include "graph/executor.h"
 #include "graph/step_layout.h"
+#include "kernels/fragment_map.h"
+#include "kernels/ops.h"
 #include "kernels/pipeline_store.h"
 #include "kernels/policy.h"
 #include "models/architecture.h"
@@ -58,6 +60,7 @@ public:
         : instance_({.validation = options.validation, .log = options.log}),
           device_(instance_, options.device, device_options(options)), pipelines_(device_),
           policy_(kernels::choose_policy(device_.capabilities(), policy_options(options))), log_(options.log) {
+        policy_.fragments = kernels::probe_fragment_map(device_, pipelines_, policy_);
         const format::GgufFile file(options.model);
         architecture_ = &models::find_architecture(file.get_string("general.architecture"));
         config_ = architecture_->read(file);
@@ -132,10 +135,13 @@ private:
     uint32_t max_outputs() const { return static_cast<uint32_t>(limits_.max_logits); }
     uint32_t group() const { return config_.n_heads / config_.n_kv_heads; }
 
-    /// Query rows of an attention tile: a few tokens at once decode best with one tile per token.
     uint32_t rows_per_tile(uint32_t n_tokens) const {
-        if (n_tokens <= 4) return std::min(group(), policy_.attention_rows);
-        return policy_.attention_rows;
+        return kernels::attention_rows({.n_heads = config_.n_heads,
+                                        .n_kv_heads = config_.n_kv_heads,
+                                        .head_size = config_.head_size,
+                                        .type_k = kv_.type_k,
+                                        .type_v = kv_.type_v},
+                                       n_tokens, policy_);
     }
 
     /// Most tiles that n_tokens can need, however they spread over sequences.

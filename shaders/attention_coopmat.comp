@@ -1,0 +1,275 @@
+#version 460
+// Flash attention on cooperative matrices for devices whose fragment map is known (kernels::FragmentMap): the transposed form
+//   S^T = K Q^T,  P = softmax(S),  O^T += V^T P^T
+// in which a lane keeps one query, so that maxima, sums and corrections are scalars of the lane and P goes from accumulator to
+// operand inside the registers. K and V are decoded from the cache straight into fragments; nothing passes through shared
+// memory and no wave waits for another. See attention.comp for operands, windows and sinks.
+// A wave has 16 query rows of a tile and walks over its keys 32 at a time; grid: K/V heads x tiles x splits.
+//
+// Order of dimensions in K and Q fragments is free as long as both agree; so is which dimension a row of O^T stands for. Both
+// are chosen such that a lane loads 16 bytes of consecutive cache at a time:
+//   K, lane group h, fragment f, element e: dimension (f / F * k_groups + h) * F * E + f % F * E + e,  F = key_fragments
+//   V, row r of fragment (set, j): dimension (r / w) * d + j of word set * 16 + r % w,  w = set_words, d = set_dims
+#include "common.glsl"
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#extension GL_KHR_shader_subgroup_vote : require
+#include "kv.glsl"
+#include "kv_halves.glsl"
+#include "attention_tile.glsl"
+#include "attention_coopmat.gen.glsl"
+
+layout(local_size_x_id = 0) in;
+layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
+layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tiles[]; };
+layout(binding = BIND_PAGES, scalar) readonly restrict buffer Pages { uint pages[]; };
+layout(binding = BIND_Q, scalar) readonly restrict buffer Q { vec4 q[]; };
+layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
+layout(binding = BIND_PARTIALS, scalar) writeonly restrict buffer Partials { float partials[]; };
+
+const uint kStep = 32u;     // keys of a round
+const uint kFragment = 16u; // rows and columns of a fragment
+const uint n_each = kFragment / k_groups; // elements of an operand fragment per lane
+const uint group = n_heads / n_kv_heads;
+const uint n_key_fragments = head_size / kFragment;
+const uint word_dims = KV_WORD_DIMS(type_v);
+const uint n_words = head_size / word_dims;
+const uint set_words = n_words < kFragment ? n_words : kFragment; // words of V in a set of fragments
+const uint set_dims = word_dims * set_words / kFragment;          // fragments of a set
+const uint n_sets = (n_words + kFragment - 1) / kFragment;
+const uint n_value_fragments = n_sets * set_dims;
+const float kLog2E = 1.4426950408889634;
+const float kMasked = -1e30;
+
+#define OPERAND(use) coopmat<float16_t, gl_ScopeSubgroup, 16, 16, use>
+#define SUMS coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
+
+OPERAND(gl_MatrixUseB) queries[n_key_fragments];
+SUMS acc[n_value_fragments];
+float m, l; // running maximum (in powers of two) and this lane's part of the denominator
+uint lane_group, lane_row;
+uint position; // of the lane's query
+
+uint operand_group() { return k_groups > 1 ? lane_group : 0; }
+uint key_dim(uint fragment) {
+    return (fragment / key_fragments * k_groups + operand_group()) * key_fragments * n_each + fragment % key_fragments * n_each;
+}
+// Row of an accumulator element: the key of a score, the row of a fragment of V.
+uint sum_row(uint i) { return rows_apart != 0 ? 2 * i + lane_group : 8 * lane_group + i; }
+SUMS scores(KvHead head, uint token) {
+    SUMS s = SUMS(0.0);
+    // The addresses begin at the lane's part of the row; what is left are constants.
+    const uint lane_dims = operand_group() * key_fragments * n_each;
+    KvHead row = kv_key_row(type_k, head, head_size, token + lane_row);
+    row.codes += kv_code_bytes(type_k, lane_dims);
+    row.scales += lane_dims / 32 * kv_scale_unit(type_k);
+    row.highs += lane_dims / 32 * 4;
+    [[unroll]] for (uint f = 0; f < n_key_fragments; f += key_fragments) {
+        f16vec2 k[16]; // key_fragments * n_each / 2 of them
+        kv_key_halves(type_k, row, f * k_groups * n_each, key_fragments * n_each, lane_dims % 32, k);
+        [[unroll]] for (uint ff = 0; ff < key_fragments; ff++) {
+            OPERAND(gl_MatrixUseA) a;
+            [[unroll]] for (uint e = 0; e < n_each; e += 2) {
+                a[e] = k[(ff * n_each + e) / 2].x;
+                a[e + 1] = k[(ff * n_each + e) / 2].y;
+            }
+            s = coopMatMulAdd(a, queries[f + ff], s);
+        }
+    }
+    return s;
+}
+
+void add_values(KvHead head, uint token, uint n_here, bool is_edge, OPERAND(gl_MatrixUseB) p) {
+    [[unroll]] for (uint s = 0; s < n_sets; s++) {
+        const uint word = min(s * kFragment + lane_row % set_words, n_words - 1); // rows beyond are not stored
+        const uint lane_token = rows_apart != 0 ? 0 : n_each * lane_group; // rows_apart takes all sixteen tokens
+        KvColumn column = kv_value_column(type_v, head, page_tokens, word);
+        column.codes += (token + lane_token) * 4;
+        column.highs += (token + lane_token) * 4;
+        column.scales += (token + lane_token) * kv_scale_unit(type_v);
+        uint words[16], highs[16];
+        f16vec2 d[8], dm[8];
+        [[unroll]] for (uint e = 0; e < n_each; e += 4) {
+            const uvec4 w = AddrU32x4(column.codes).v[e / 4];
+            const uvec4 h = kv_has_high_bits(type_v) ? AddrU32x4(column.highs).v[e / 4] >> column.high_shift : uvec4(0);
+            [[unroll]] for (uint j = 0; j < 4; j++) {
+                words[e + j] = w[j];
+                highs[e + j] = h[j];
+            }
+        }
+        kv_column_scales(type_v, column, 0, n_each, d, dm);
+        [[unroll]] for (uint j = 0; j < set_dims; j++) {
+            OPERAND(gl_MatrixUseA) v;
+            [[unroll]] for (uint e = 0; e < n_each; e += 2) {
+                // elements e and e + 1: neighbours, or two apart
+                const uint a = rows_apart != 0 ? (e < 8 ? 2 * e : 2 * e - 15) : e;
+                const uint b = rows_apart != 0 ? a + 2 : a + 1;
+                f16vec2 scale = d[a / 2], minimum = dm[a / 2];
+                if (rows_apart != 0) {
+                    scale = a % 2 == 0 ? f16vec2(d[a / 2].x, d[b / 2].x) : f16vec2(d[a / 2].y, d[b / 2].y);
+                    minimum = a % 2 == 0 ? f16vec2(dm[a / 2].x, dm[b / 2].x) : f16vec2(dm[a / 2].y, dm[b / 2].y);
+                }
+                f16vec2 pair;
+                if (set_words == kFragment) {
+                    pair = kv_pair_halves(type_v, j, words[a], words[b], highs[a], highs[b], scale, minimum);
+                } else { // rows beyond set_words take the upper dimensions of the word
+                    const uint shift = lane_row / set_words * set_dims;
+                    pair = kv_pair_halves_at(type_v, j + shift, words[a], words[b], highs[a], highs[b], scale, minimum);
+                }
+                if (is_edge) { // never written: not even times zero
+                    pair = f16vec2(lane_token + a < n_here ? pair.x : 0.0hf, lane_token + b < n_here ? pair.y : 0.0hf);
+                }
+                v[e] = pair.x;
+                v[e + 1] = pair.y;
+            }
+            acc[s * set_dims + j] = coopMatMulAdd(v, p, acc[s * set_dims + j]);
+        }
+    }
+}
+
+// Keys base .. base + kStep - 1 of a page; those from `end` on do not exist.
+void round_of(KvHead k_head, KvHead v_head, uint base, uint end, bool is_edge) {
+    const uint slot = base % page_tokens;
+    SUMS s[2];
+    float largest = m;
+    [[unroll]] for (uint u = 0; u < 2; u++) {
+        s[u] = scores(k_head, slot + u * kFragment);
+        [[unroll]] for (uint i = 0; i < 8; i++) {
+            if (is_edge) {
+                const uint at = base + u * kFragment + sum_row(i);
+                const bool is_visible = at <= position && position - at < push.window && at < end;
+                s[u][i] = is_visible ? s[u][i] : kMasked;
+            }
+            largest = max(largest, s[u][i]);
+        }
+    }
+    largest = max(largest, subgroupShuffleXor(largest, 16));
+    if (subgroupAny(largest > m)) {
+        const float correction = exp2(m - largest);
+        l *= correction;
+        m = largest;
+        [[unroll]] for (uint f = 0; f < n_value_fragments; f++) {
+            [[unroll]] for (uint i = 0; i < 8; i++) acc[f][i] *= correction;
+        }
+    }
+    [[unroll]] for (uint u = 0; u < 2; u++) {
+        OPERAND(gl_MatrixUseB) p;
+        [[unroll]] for (uint i = 0; i < 8; i += 2) {
+            float a = exp2(s[u][i] - m), b = exp2(s[u][i + 1] - m);
+            if (is_edge) { // a row that sees nothing yet has m = kMasked too
+                a = s[u][i] > kMasked ? a : 0.0;
+                b = s[u][i + 1] > kMasked ? b : 0.0;
+            }
+            l += a + b;
+            const f16vec2 own = f16vec2(a, b);
+            if (rows_apart != 0) { // the lane groups hold even and odd keys; each lane needs all of them
+                const f16vec2 other = unpackFloat2x16(subgroupShuffleXor(packFloat2x16(own), 16));
+                const f16vec2 even = lane_group == 0 ? own : other, odd = lane_group == 0 ? other : own;
+                p[i] = even.x;
+                p[i + 1] = even.y;
+                p[8 + i] = odd.x;
+                p[8 + i + 1] = odd.y;
+            } else {
+                p[i] = own.x;
+                p[i + 1] = own.y;
+            }
+        }
+        if (!is_edge || base + u * kFragment < end) {
+            const uint n_here = is_edge ? min(kFragment, end - (base + u * kFragment)) : kFragment;
+            add_values(v_head, slot + u * kFragment, n_here, is_edge, p);
+        }
+    }
+}
+
+void main() {
+    const uint kv_head = gl_WorkGroupID.x;
+    const uint tile_index = gl_WorkGroupID.y;
+    const uint split = gl_WorkGroupID.z;
+    if (tile_index >= counts[kCountTiles]) return;
+    const Tile tile = tile_of(tiles[2 * tile_index], tiles[2 * tile_index + 1]);
+    const uint last_row = tile.n_tokens * group - 1;
+    const uint wave_row = tile.first_row + gl_SubgroupID * kFragment;
+    if (wave_row > last_row) return;
+    lane_row = gl_SubgroupInvocationID % kFragment;
+    lane_group = gl_SubgroupInvocationID / kFragment;
+
+    const uint row = min(wave_row + lane_row, last_row);
+    const uint token = row / group;
+    position = tile.first_position + token;
+    const uint first_position = tile.first_position + wave_row / group; // of the wave's rows
+    const uint last_position = tile.first_position + min(wave_row + kFragment - 1, last_row) / group;
+    {
+        const uint from = ((tile.first_token + token) * push.q_stride + (kv_head * group + row % group) * head_size) / 4;
+        [[unroll]] for (uint f = 0; f < n_key_fragments; f++) {
+            const uint dim = key_dim(f);
+            [[unroll]] for (uint e = 0; e < n_each; e += 4) {
+                const vec4 x = q[from + (dim + e) / 4] * (push.scale * kLog2E);
+                queries[f][e] = float16_t(x.x);
+                queries[f][e + 1] = float16_t(x.y);
+                queries[f][e + 2] = float16_t(x.z);
+                queries[f][e + 3] = float16_t(x.w);
+            }
+        }
+    }
+    m = kMasked;
+    l = 0.0;
+    [[unroll]] for (uint f = 0; f < n_value_fragments; f++) acc[f] = SUMS(0.0);
+
+    // The same share of pages for all waves of a tile, from the first key that its first row sees to the last of its last row.
+    const uint tile_first = tile.first_position + tile.first_row / group;
+    const uint first_page = (tile_first - min(tile_first, push.window - 1u)) / page_tokens;
+    const uint tile_last = tile.first_position + min(tile.first_row + n_rows - 1, last_row) / group;
+    const uint n_pages = tile_last / page_tokens + 1;
+    const uint pages_per_split = (n_pages - first_page + n_splits - 1) / n_splits;
+    const uint begin = (first_page + split * pages_per_split) * page_tokens;
+    const uint end = min(last_position + 1, begin + pages_per_split * page_tokens);
+    for (uint base = begin; base < end; base += kStep) {
+        const uint page = pages[tile.sequence * max_pages + base / page_tokens];
+        const KvHead k_head = kv_head_of(type_k, push.k_pool, page, n_kv_heads, page_tokens, head_size, kv_head);
+        const KvHead v_head = kv_head_of(type_v, push.v_pool, page, n_kv_heads, page_tokens, head_size, kv_head);
+        if (base + kStep - 1 <= first_position && last_position - base < push.window) {
+            round_of(k_head, v_head, base, end, false);
+        } else {
+            round_of(k_head, v_head, base, end, true);
+        }
+    }
+
+    float total = l + subgroupShuffleXor(l, 16);
+    if (wave_row + lane_row > last_row) return;
+    float factor = 1.0;
+    uint to;
+    if (n_splits > 1) { // attention_combine.comp adds the sink and divides
+        const uint r = wave_row - tile.first_row + lane_row;
+        to = (((tile_index * n_kv_heads + kv_head) * n_splits + split) * n_rows + r) * (head_size + 2);
+        if (lane_group == 0) {
+            partials[to + head_size] = m;
+            partials[to + head_size + 1] = total;
+        }
+    } else {
+        if (has_sinks != 0) {
+            const float sink = AddrF32(push.sinks).v[kv_head * group + row % group] * kLog2E;
+            const float largest = max(m, sink);
+            factor = exp2(m - largest);
+            total = total * factor + exp2(sink - largest);
+        }
+        factor /= total;
+        to = (tile.first_token + token) * push.y_stride + (kv_head * group + row % group) * head_size;
+    }
+    [[unroll]] for (uint s = 0; s < n_sets; s++) {
+        [[unroll]] for (uint j = 0; j < set_dims; j++) {
+            [[unroll]] for (uint i = 0; i < 8; i++) {
+                const uint r = sum_row(i);
+                const uint word = s * kFragment + r % set_words;
+                if (word >= n_words) continue;
+                const uint dim = word * word_dims + r / set_words * set_dims + j;
+                const float value = acc[s * set_dims + j][i] * factor;
+                if (n_splits > 1) {
+                    partials[to + dim] = value;
+                } else {
+                    y[to + dim] = value;
+                }
+            }
+        }
+    }
+}
