@@ -22,7 +22,8 @@ public:
     bool push(runtime::GenerationEvent event) {
         const std::lock_guard lock(mutex_);
         if (!wake_) return false;
-        const size_t bytes = sizeof(event) + event.text.size() + event.tokens.size() * sizeof(runtime::Token);
+        const size_t bytes =
+            sizeof(event) + event.text.size() + event.reasoning.size() + event.tokens.size() * sizeof(runtime::Token);
         if (!event.result && (overflowed_ || bytes_ + bytes > limit_bytes_)) {
             overflowed_ = true;
             return false;

@@ -520,13 +520,14 @@ void Scheduler::accept_token(Slot& slot, Token token) {
     text_.clear();
     if (!is_end) request.decoder->append(token, text_);
     if (is_end || is_full) request.decoder->finish(text_);
+    request.event.reasoning += request.decoder->take_reasoning();
     if (request.stop.feed(text_, request.event.text)) {
         request.result.stopping_word = request.stop.matched();
         finish(slot, FinishReason::stop);
     } else if (is_end || is_full) {
         request.stop.flush(request.event.text);
         finish(slot, is_end ? FinishReason::stop : FinishReason::length);
-    } else if (!request.event.text.empty()) {
+    } else if (!request.event.text.empty() || !request.event.reasoning.empty()) {
         emit(request, {});
     }
 }

@@ -32,6 +32,8 @@ public:
     virtual void append(Token token, std::string& text) = 0;
     /// Appends what is left at the end of the answer, made valid UTF-8.
     virtual void finish(std::string& text) = 0;
+    /// Text since the last call that belongs to the model's thoughts rather than to the answer.
+    virtual std::string take_reasoning() { return {}; }
 };
 
 /// What the scheduler has to know of a vocabulary.

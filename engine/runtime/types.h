@@ -61,6 +61,7 @@ struct GenerationResult {
 /// One piece of an answer. The last event of a request has `result`; there is exactly one such event per request.
 struct GenerationEvent {
     std::string text;          ///< always whole UTF-8 characters; may be empty
+    std::string reasoning;     ///< thoughts that the model keeps apart from its answer; stop strings do not apply
     std::vector<Token> tokens; ///< tokens sampled since the last event
     std::optional<GenerationResult> result;
 };

@@ -54,10 +54,12 @@ public:
     std::string feed(const runtime::GenerationEvent& event) override {
         const ToolCallParser::Piece piece = text_.feed(event);
         content_ += piece.content;
+        reasoning_ += event.reasoning;
         for (const ToolCall& call : piece.calls) calls_.push_back(call_json(call));
         if (!event.result) return {};
 
         json::object message{{"role", "assistant"}, {"content", content_}};
+        if (!reasoning_.empty()) message["reasoning_content"] = reasoning_;
         if (!calls_.empty()) {
             if (content_.empty()) message["content"] = nullptr;
             message["tool_calls"] = std::move(calls_);
@@ -75,7 +77,7 @@ public:
 private:
     json::object head_;
     ChatText text_;
-    std::string content_;
+    std::string content_, reasoning_;
     json::array calls_;
 };
 
@@ -90,6 +92,7 @@ public:
         if (!started_) out += chunk({{"role", "assistant"}, {"content", ""}}, nullptr, nullptr);
         started_ = true;
 
+        if (!event.reasoning.empty()) out += chunk({{"reasoning_content", event.reasoning}}, nullptr, nullptr);
         const ToolCallParser::Piece piece = text_.feed(event);
         if (!piece.content.empty()) out += chunk({{"content", piece.content}}, nullptr, nullptr);
         for (const ToolCall& call : piece.calls) {
