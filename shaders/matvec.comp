@@ -26,7 +26,12 @@ layout(binding = BIND_Y, scalar) buffer Y { float y[]; };
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = 1u + is_glu;              // weights a lane accumulates per row
-const uint n_acc = n_weights * rows_per_lane * n_columns;
+#if ACT_Q8
+const uint kStrideUnit = 1u; // strides count blocks of int8
+#else
+const uint kStrideUnit = 4u; // x is read as vec4
+#endif
+#include "matvec_loop.glsl"
 shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
 
 void main() {
@@ -41,7 +46,7 @@ void main() {
     [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] = 0.0;
 
     // A weight that is a stack of gate and up has n_rows rows each; strips of up follow those of gate.
-    uint64_t strip_tile[n_weights * rows_per_lane];
+    uint64_t strip_tile[n_decoded];
     uint strip_row[rows_per_lane];
     [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
         const uint row = first_row + r * lanes + lane;
@@ -51,54 +56,9 @@ void main() {
                 uint64_t(min(row / kStripRows, n_strips - 1) + g * n_strips) * push.n_blocks;
     }
 
-    const uint n_decoded = n_weights * rows_per_lane;
-    // All weights of a block come first, so that an activation is loaded once for all of them and lives shortly: uniform
-    // ones are scalar registers, of which there are few.
-    for (uint block = split; block < push.n_blocks; block += n_splits) {
-#if ACT_Q8
-        uint c[n_decoded * 8];
-        float d[n_decoded], m[n_decoded];
-        [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
-            uint codes[8];
-            weight_decode_int8(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], codes, d[gr], m[gr]);
-            [[unroll]] for (uint i = 0; i < 8; i++) c[gr * 8 + i] = codes[i];
-        }
-        [[unroll]] for (uint n = 0; n < n_columns; n++) {
-            const uint at = (first_column + n) * push.x_stride + block;
-            const uvec4 lo = x[2 * at], hi = x[2 * at + 1];
-            const vec2 s = x_scales[at];
-            [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
-                int dot = 0;
-                [[unroll]] for (uint i = 0; i < 4; i++) {
-                    dot += dotPacked4x8EXT(int(c[gr * 8 + i]), int(lo[i]));
-                    dot += dotPacked4x8EXT(int(c[gr * 8 + 4 + i]), int(hi[i]));
-                }
-                acc[gr * n_columns + n] += d[gr] * s.x * float(dot) + m[gr] * s.y;
-            }
-        }
-#else
-        float w[n_decoded * 32];
-        [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
-            float decoded[32];
-            weight_decode(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], decoded);
-            [[unroll]] for (uint i = 0; i < 32; i++) w[gr * 32 + i] = decoded[i];
-        }
-        [[unroll]] for (uint n = 0; n < n_columns; n++) {
-            const uint at = (first_column + n) * (push.x_stride / 4) + block * 8;
-            [[unroll]] for (uint i = 0; i < 8; i++) {
-                const vec4 v = x[at + i];
-                [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
-                    float sum = acc[gr * n_columns + n];
-                    sum = fma(w[gr * 32 + 4 * i], v.x, sum);
-                    sum = fma(w[gr * 32 + 4 * i + 1], v.y, sum);
-                    sum = fma(w[gr * 32 + 4 * i + 2], v.z, sum);
-                    sum = fma(w[gr * 32 + 4 * i + 3], v.w, sum);
-                    acc[gr * n_columns + n] = sum;
-                }
-            }
-        }
-#endif
-    }
+    uint x_at[n_columns];
+    [[unroll]] for (uint n = 0; n < n_columns; n++) x_at[n] = (first_column + n) * (push.x_stride / kStrideUnit);
+    accumulate(strip_tile, strip_row, x_at, n_columns, split, n_splits, push.n_blocks, acc);
 
     if (n_splits > 1u) {
         if (split > 0) {

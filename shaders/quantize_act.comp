@@ -2,6 +2,7 @@
 // Activations (n_cols, x_stride) f32 -> int8 codes and (d, d * sum of codes) per block of 32; d = max|x| / 127.
 // Codes in packed order: of every 8 elements the first word holds (0, 4, 1, 5), the second (2, 6, 3, 7): the order in
 // which (word & 0x0f0f0f0f) and (word >> 4) of repacked 4-bit weights come out. Rounds half away from zero like Q8_0.
+// A count stands for rows_per_count rows: the slots of a token among experts.
 #include "common.glsl"
 #include "quantize_act.gen.glsl"
 
@@ -14,7 +15,7 @@ layout(binding = BIND_SCALES, scalar) writeonly restrict buffer Scales { vec2 sc
 void main() {
     const uint column = gl_WorkGroupID.y;
     const uint block = gl_GlobalInvocationID.x;
-    if (column >= counts[count_index] || block >= push.n_blocks) return;
+    if (column >= counts[count_index] * rows_per_count || block >= push.n_blocks) return;
     vec4 v[8];
     float largest = 0.0;
     [[unroll]] for (uint i = 0; i < 8; i++) {

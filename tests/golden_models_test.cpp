@@ -245,3 +245,14 @@ TEST_CASE("every pair of KV types stays within the larger limit of the two") {
             check_model(root, "llama", {.act = "f32", .type_k = k, .type_v = v, .is_brief = true}, limit(type), 0.5);
     }
 }
+
+TEST_CASE("mixtures of experts match the reference on every path, and no expert is flipped") {
+    VKINFER_REQUIRE_GOLDEN(root);
+    for (const char* name : {"mixtral", "qwen3moe", "glm4moe", "glm4moe-air", "gpt-oss"}) {
+        // F16 weights; the experts of gpt-oss are MXFP4.
+        const bool is_quantised = std::string_view(name) == "gpt-oss";
+        check_model(root, name, {.coopmat = "off", .act = "f32"}, is_quantised ? kF16Limit : kF32Limit);
+        check_model(root, name, {.coopmat = "on"}, kF16Limit);
+        if (is_quantised) check_model(root, name, {.coopmat = "off", .act = "q8"}, 3e-3, 0.5);
+    }
+}

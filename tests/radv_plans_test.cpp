@@ -159,3 +159,58 @@ TEST_CASE("every weight type compiles without spills or scratch, whatever reads 
             });
     }
 }
+
+TEST_CASE("experts of every weight type compile without spills or scratch, from one token to many") {
+    gpu::Instance instance;
+    gpu::Device device(instance, "", {.capture_statistics = true});
+    for (const kernels::WeightLayout& layout : kernels::all_weight_layouts()) {
+        kernels::PipelineStore pipelines(device);
+        const auto compile = [&](const kernels::Op& op, kernels::CoopmatMode coopmat, kernels::ActivationMode act) {
+            const kernels::Policy policy = kernels::choose_policy(device.capabilities(), {coopmat, act});
+            const auto lowered = std::visit([&](const auto& o) { return kernels::lower(o, policy); }, op);
+            for (const kernels::Dispatch& dispatch : lowered.dispatches) pipelines.get(dispatch);
+        };
+        using enum kernels::ActivationMode;
+        const bool is_first = &layout == &kernels::all_weight_layouts().front();
+        for (const uint32_t n : {1u, 4u, 32u, 512u}) {
+            const kernels::ExpertShape shape{
+                .n_tokens = n, .n_experts = 128, .n_used = 8, .n_embd = 2048, .n_ff = 768, .has_shared_gate = n == 4};
+            kernels::ExpertHidden hidden{.shape = shape, .weight = {.expert_strips = 48, .up_strips = 128 * 48}};
+            hidden.weight.weight = {
+                .type = layout.type, .n_rows = 2 * 128 * 768, .n_cols = 2048, .codes = 4096, .scales = 8192};
+            kernels::ExpertOutput output{.shape = shape, .weight = {.expert_strips = 128}};
+            output.weight.weight = {
+                .type = layout.type, .n_rows = 128 * 2048, .n_cols = 768, .codes = 4096, .scales = 8192};
+            if (layout.type == format::TensorType::mxfp4) { // gpt-oss
+                hidden.activation = kernels::Activation::clamped_silu;
+                hidden.weight.bias = hidden.weight.up_bias = output.weight.bias = 4096;
+            }
+            for (const kernels::Op& op : {kernels::Op(hidden), kernels::Op(output)}) {
+                compile(op, kernels::CoopmatMode::automatic, automatic);
+                compile(op, kernels::CoopmatMode::off, f32);
+                if (layout.has_int8 && device.capabilities().integer_dot_product)
+                    compile(op, kernels::CoopmatMode::off, q8);
+            }
+            if (!is_first) continue;
+            for (const uint32_t n_experts : {8u, 128u, 512u}) {
+                kernels::ExpertRoute route{.shape = shape, .logits_stride = n_experts};
+                route.shape.n_experts = n_experts;
+                route.shape.n_used = n_experts == 512 ? 22 : n_experts == 8 ? 2 : 8;
+                route.gating = n_experts == 8 ? kernels::Gating::softmax_of_selected : kernels::Gating::sigmoid;
+                route.selection_bias = n_experts == 512 ? 4096 : 0;
+                route.n_groups = n_experts == 512 ? 8 : 1;
+                route.n_groups_used = n_experts == 512 ? 4 : 1;
+                compile(route, kernels::CoopmatMode::automatic, automatic);
+            }
+        }
+        pipelines.for_each(
+            [&](const std::string& name, const kernels::ShaderInfo& shader, const gpu::Pipeline& pipeline) {
+                const gpu::PipelineStats stats = pipeline.stats();
+                INFO(name);
+                CHECK(stats.vgprs.value_or(0) > 0);
+                CHECK(stats.spilled_vgprs.value_or(0) + stats.spilled_sgprs.value_or(0) == 0);
+                CHECK(stats.scratch_bytes.value_or(0) == 0);
+                if (shader.coopmat) CHECK(stats.count_instructions("v_wmma") > 0);
+            });
+    }
+}

@@ -52,6 +52,7 @@ std::vector<kernels::OperandAccess> accesses_of(const kernels::Dispatch& dispatc
     for (uint32_t b = 0; b < dispatch.shader->n_bindings; ++b) {
         accesses.push_back({dispatch.bindings[b], dispatch.shader->bindings[b].access});
     }
+    if (dispatch.indirect) accesses.push_back({dispatch.indirect->operand, kernels::Access::read});
     return accesses;
 }
 
@@ -133,6 +134,11 @@ Plan compile(const Graph& graph, const kernels::Policy& policy) {
         for (const uint32_t operand : item.dispatch.bindings) {
             const TensorId t = item.operands[operand];
             planned.bindings.push_back({resource[t], offsets[t], lowering.tensors[t].size_bytes});
+        }
+        if (item.dispatch.indirect) {
+            const TensorId t = item.operands[item.dispatch.indirect->operand];
+            VKINFER_ASSERT(item.dispatch.indirect->offset + 12 <= lowering.tensors[t].size_bytes);
+            planned.indirect = {resource[t], offsets[t] + item.dispatch.indirect->offset, 12};
         }
         for (const auto& access : accesses_of(item.dispatch)) {
             const TensorId t = item.operands[access.operand];

@@ -6,6 +6,7 @@
 #include "kernels/dispatch.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,9 @@ struct BindingPlace {
 struct PlannedDispatch {
     std::string label;
     kernels::Dispatch dispatch;
-    std::vector<BindingPlace> bindings; ///< one per binding of the shader
-    std::vector<MemoryAccess> accesses; ///< all memory it touches but weights, which nobody writes
+    std::vector<BindingPlace> bindings;   ///< one per binding of the shader
+    std::optional<BindingPlace> indirect; ///< where the group counts stand; among `accesses` as a read
+    std::vector<MemoryAccess> accesses;   ///< all memory it touches but weights, which nobody writes
     bool barrier_before = false;
 };
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,6 +27,12 @@ struct Dispatch {
     std::vector<uint32_t> bindings;     ///< operand of each binding of the shader
     std::vector<OperandAccess> unbound; ///< operands reached by address (KV pools)
     std::array<uint32_t, 3> groups{1, 1, 1};
+    /// Group counts that an earlier dispatch writes: three words at `offset` of an operand; `groups` is then a bound.
+    struct Indirect {
+        uint32_t operand = 0;
+        uint64_t offset = 0;
+    };
+    std::optional<Indirect> indirect;
     uint64_t bytes = 0; ///< memory traffic it cannot avoid
     uint64_t flops = 0;
 };

@@ -44,7 +44,7 @@ enum : uint32_t { kCounts, kX, kResidual, kY, kActCodes, kActScales };
 
 Lowered lower_matvec(const Linear& op, const Policy& policy) {
     const WeightLayout& layout = layout_of(op.weight);
-    const bool int8 = policy.int8_activations && layout.has_int8;
+    const bool int8 = policy.int8_activations && layout.has_int8 && !op.keeps_f32;
     Lowered lowered;
     if (int8) {
         Dispatch quantise;
@@ -145,7 +145,7 @@ Lowered lower(const Linear& op, const Policy& policy) {
     VKINFER_ASSERT(!(op.is_glu && (op.bias != 0 || op.weight.row_scales != 0 || op.has_residual)));
     VKINFER_ASSERT(op.weight.n_rows == op.n_out * (op.is_glu ? 2 : 1));
     VKINFER_ASSERT(!op.is_glu || op.n_out % kStripRows == 0);
-    if (policy.coopmat && op.n_columns >= policy.coopmat_min_columns) return lower_coopmat(op, policy);
+    if (policy.coopmat && op.n_columns >= policy.coopmat_min_columns && !op.keeps_f32) return lower_coopmat(op, policy);
     return lower_matvec(op, policy);
 }
 

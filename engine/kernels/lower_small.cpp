@@ -72,6 +72,9 @@ uint32_t n_operands(const Op& op) {
         uint32_t operator()(const RopeTable&) const { return 3; }
         uint32_t operator()(const RopeStore&) const { return 6; }
         uint32_t operator()(const Attention&) const { return 6; }
+        uint32_t operator()(const ExpertRoute&) const { return 5; }
+        uint32_t operator()(const ExpertHidden&) const { return 5; }
+        uint32_t operator()(const ExpertOutput&) const { return 8; }
     };
     return std::visit(Count{}, op);
 }

@@ -46,6 +46,7 @@ struct Linear {
     uint64_t bias = 0;     ///< device address of n_out floats, or 0
     bool has_residual = false;
     bool is_glu = false;
+    bool keeps_f32 = false; ///< no rounding of activations: routers, where near ties must not flip
     RowCount columns = RowCount::tokens;
 };
 
@@ -113,7 +114,66 @@ struct Attention {
     uint64_t sinks = 0;  ///< device address of n_heads floats, one more logit per head without a value; 0: none
 };
 
-using Op = std::variant<Embed, RmsNorm, Linear, SwiGlu, GatherRows, RopeTable, RopeStore, Attention>;
+/// Activations of experts; numbers as in shaders/include/activation.glsl.
+enum class Activation : uint32_t { none = 0, silu = 1, clamped_silu = 2 };
+
+/// How logits become scores; numbers as in shaders/expert_route.comp and in the key expert_gating_func.
+enum class Gating : uint32_t { softmax = 1, sigmoid = 2, softmax_of_selected = 3, sqrt_softplus = 4 };
+
+/// What the ops of one mixture of experts share. A slot is a choice of a token: slot = token * n_used + choice; a place
+/// is a slot's position when slots are sorted by expert (shaders/include/expert_tiles.glsl).
+struct ExpertShape {
+    uint32_t n_tokens = 0; ///< most tokens at once
+    uint32_t n_experts = 0;
+    uint32_t n_used = 0;
+    uint32_t n_embd = 0;
+    uint32_t n_ff = 0;            ///< width of one expert
+    bool has_shared_gate = false; ///< logit n_experts of a token is the gate of the shared expert
+
+    uint32_t n_slots() const { return n_tokens * n_used; }
+    uint64_t choices_bytes() const { return uint64_t{8} * n_tokens * (n_used + has_shared_gate); }
+    uint64_t tiles_bytes() const { return uint64_t{16} * (4 + 2 * uint64_t{n_slots()}); }
+    uint64_t slots_bytes() const { return uint64_t{4} * n_slots(); }
+};
+
+/// Chooses and sorts.  Operands: counts, logits (n_tokens, logits_stride), choices, tiles, slots.
+struct ExpertRoute {
+    ExpertShape shape;
+    Gating gating = Gating::softmax;
+    uint64_t selection_bias = 0; ///< device address of n_experts floats added for the selection only, or 0
+    uint64_t load = 0;           ///< device address of n_experts counters of how often each was chosen, or 0
+    uint32_t logits_stride = 0;
+    uint32_t n_groups = 1;
+    uint32_t n_groups_used = 1;
+    bool normalises = false;
+    float scale = 1;
+};
+
+/// Matrices of all experts in one: expert e's first strip is e * expert_strips, that of its up rows up_strips further.
+struct ExpertWeight {
+    Weight weight;
+    uint32_t expert_strips = 0;
+    uint32_t up_strips = 0;
+    uint64_t bias = 0;    ///< device address of (n_experts, rows of an expert) floats, or 0
+    uint64_t up_bias = 0; ///< the same of up, given when bias is
+};
+
+/// h[place] = activation(gate x, up x).  Operands: counts, tiles, slots, x (n_tokens, n_embd), h (n_slots, n_ff).
+struct ExpertHidden {
+    ExpertShape shape;
+    ExpertWeight weight;
+    Activation activation = Activation::silu;
+};
+
+/// y = residual + weighted sum over a token's experts of (down h + bias) (+ gate * shared).
+/// Operands: counts, choices, tiles, slots, h, residual, shared (repeat residual when there is no gate), y.
+struct ExpertOutput {
+    ExpertShape shape;
+    ExpertWeight weight;
+};
+
+using Op = std::variant<Embed, RmsNorm, Linear, SwiGlu, GatherRows, RopeTable, RopeStore, Attention, ExpertRoute,
+                        ExpertHidden, ExpertOutput>;
 
 Lowered lower(const Embed& op, const Policy& policy);
 Lowered lower(const RmsNorm& op, const Policy& policy);
@@ -123,6 +183,9 @@ Lowered lower(const GatherRows& op, const Policy& policy);
 Lowered lower(const RopeTable& op, const Policy& policy);
 Lowered lower(const RopeStore& op, const Policy& policy);
 Lowered lower(const Attention& op, const Policy& policy);
+Lowered lower(const ExpertRoute& op, const Policy& policy);
+Lowered lower(const ExpertHidden& op, const Policy& policy);
+Lowered lower(const ExpertOutput& op, const Policy& policy);
 
 /// Number of operands a node of this op has.
 uint32_t n_operands(const Op& op);

@@ -115,6 +115,23 @@ ModelConfig read_config(const format::GgufFile& file) {
     return config;
 }
 
+std::vector<uint32_t> read_windows(const format::GgufFile& file, const ModelConfig& config, uint32_t default_period) {
+    const std::string pattern_key = config.architecture + ".attention.sliding_window_pattern";
+    const uint32_t window = file.get_or<uint32_t>(config.architecture + ".attention.sliding_window", 0);
+    if (window == 0) return {};
+    std::vector<uint32_t> windows(config.n_layers);
+    const format::GgufValue* pattern = file.find(pattern_key);
+    if (pattern != nullptr && pattern->is_array()) {
+        const std::vector<bool> slides = file.get_per_layer<bool>(pattern_key, config.n_layers);
+        for (uint32_t il = 0; il < config.n_layers; ++il) windows[il] = slides[il] ? window : 0;
+        return windows;
+    }
+    const uint32_t period = file.get_or<uint32_t>(pattern_key, default_period);
+    for (uint32_t il = 0; il < config.n_layers; ++il)
+        windows[il] = period == 0 || il % period < period - 1 ? window : 0;
+    return windows;
+}
+
 uint64_t turns_to_fixed_point(double turns) {
     // 53 bits of the double are all there is; whole turns drop out.
     return static_cast<uint64_t>((turns - std::floor(turns)) * 0x1p64);

@@ -28,6 +28,22 @@ struct RopeConfig {
     double log_multiplier = 0; ///< yarn_log_multiplier; 0 = absent
 };
 
+/// Routed experts; n == 0: the model is dense.
+struct ExpertConfig {
+    uint32_t n = 0;
+    uint32_t n_used = 0;
+    uint32_t n_ff = 0;        ///< width of one expert
+    uint32_t n_ff_shared = 0; ///< of the experts that every token takes, as one; 0: none
+    bool shared_is_gated = false;
+    uint32_t first_layer = 0; ///< layers before it are dense
+    kernels::Gating gating = kernels::Gating::softmax;
+    kernels::Activation activation = kernels::Activation::silu;
+    bool normalises = false; ///< weights of the chosen sum to 1
+    float scale = 1;
+    uint32_t n_groups = 1;
+    uint32_t n_groups_used = 1;
+};
+
 struct ModelConfig {
     std::string architecture;
     uint32_t n_layers = 0;
@@ -41,7 +57,11 @@ struct ModelConfig {
     float norm_eps = 0;
     float attention_scale = 0; ///< already 1 / sqrt(head_size) where the file says nothing
     RopeConfig rope;
+    ExpertConfig experts;
+    std::vector<uint32_t> windows; ///< keys that a query of each layer sees at most, 0: all; empty: all everywhere
 
+    bool is_routed(uint32_t layer) const { return experts.n > 0 && layer >= experts.first_layer; }
+    uint32_t window(uint32_t layer) const { return windows.empty() ? 0 : windows[layer]; }
     uint32_t q_width() const { return n_heads * head_size; }
     uint32_t kv_width() const { return n_kv_heads * head_size; }
     uint32_t qkv_width() const { return q_width() + 2 * kv_width(); }
@@ -49,6 +69,10 @@ struct ModelConfig {
 
 /// Reads the keys that all families share. Throws Error that names key and value.
 ModelConfig read_config(const format::GgufFile& file);
+
+/// ModelConfig::windows from attention.sliding_window and its pattern: a flag per layer, or a period P of which all but
+/// the last layer slide (1: none, 0: all); `default_period` where the file says nothing.
+std::vector<uint32_t> read_windows(const format::GgufFile& file, const ModelConfig& config, uint32_t default_period);
 
 /// Per rotary pair the turns per token as 64-bit fixed point (2^64 is a whole turn), and the factor on cos and sin.
 /// `frequency_factors`: rope_freqs.weight, or empty. Formulas: YaRN (Peng et al. 2023) as llama.cpp's files use it.

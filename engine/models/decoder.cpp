@@ -1,45 +1,12 @@
 #include "models/decoder.h"
 
 #include "format/gguf_file.h"
+#include "models/experts.h"
+#include "models/tensor_needs.h"
 
 #include <format>
 
 namespace vkinfer::models {
-
-namespace {
-
-std::string blk(uint32_t layer, std::string_view name) {
-    return std::format("blk.{}.{}", layer, name);
-}
-
-/// Matrices that may be stacked into one: same type in the file and whole strips of rows each.
-bool can_stack(const format::GgufFile& file, const std::vector<TensorNeed::Source>& sources) {
-    const format::TensorInfo* first = file.find_tensor(sources[0].name);
-    for (const auto& source : sources) {
-        const format::TensorInfo* tensor = file.find_tensor(source.name);
-        if (first == nullptr || tensor == nullptr || tensor->type != first->type) return false;
-        if (source.n_rows % kernels::kStripRows != 0) return false;
-    }
-    return true;
-}
-
-/// One stacked matrix under `key`, or one matrix per source under the source's own name.
-void need_matrices(std::vector<TensorNeed>& needs, const format::GgufFile& file, const std::string& key,
-                   std::vector<TensorNeed::Source> sources, uint32_t n_cols) {
-    if (can_stack(file, sources)) {
-        needs.push_back({key, TensorNeed::Kind::matrix, std::move(sources), n_cols});
-        return;
-    }
-    for (const auto& source : sources) needs.push_back({source.name, TensorNeed::Kind::matrix, {source}, n_cols});
-}
-
-/// A vector of one source when the file has it.
-void need_optional_vector(std::vector<TensorNeed>& needs, const format::GgufFile& file, const std::string& name,
-                          uint32_t n) {
-    if (file.find_tensor(name) != nullptr) needs.push_back({name, TensorNeed::Kind::vector, {{name, n}}, 0});
-}
-
-} // namespace
 
 std::vector<TensorNeed> decoder_tensors(const ModelConfig& c, const format::GgufFile& file) {
     using Kind = TensorNeed::Kind;
@@ -55,7 +22,13 @@ std::vector<TensorNeed> decoder_tensors(const ModelConfig& c, const format::Gguf
     }
     for (uint32_t il = 0; il < c.n_layers; ++il) {
         needs.push_back({blk(il, "attn_norm.weight"), Kind::vector, {{blk(il, "attn_norm.weight"), c.n_embd}}, 0});
-        needs.push_back({blk(il, "ffn_norm.weight"), Kind::vector, {{blk(il, "ffn_norm.weight"), c.n_embd}}, 0});
+        // Some families call the norm before the feed-forward part after what stands before it.
+        const bool is_post = file.find_tensor(blk(il, "ffn_norm.weight")) == nullptr;
+        needs.push_back({blk(il, "ffn_norm.weight"),
+                         Kind::vector,
+                         {{blk(il, is_post ? "post_attention_norm.weight" : "ffn_norm.weight"), c.n_embd}},
+                         0});
+        need_optional_vector(needs, file, blk(il, "attn_sinks.weight"), c.n_heads);
         need_optional_vector(needs, file, blk(il, "attn_q_norm.weight"), c.head_size);
         need_optional_vector(needs, file, blk(il, "attn_k_norm.weight"), c.head_size);
 
@@ -82,6 +55,10 @@ std::vector<TensorNeed> decoder_tensors(const ModelConfig& c, const format::Gguf
         needs.push_back(
             {blk(il, "attn_output.weight"), Kind::matrix, {{blk(il, "attn_output.weight"), c.n_embd}}, c.q_width()});
         need_optional_vector(needs, file, blk(il, "attn_output.bias"), c.n_embd);
+        if (c.is_routed(il)) {
+            expert_tensors(needs, c, file, il);
+            continue;
+        }
         need_matrices(needs, file, blk(il, "gate_up"),
                       {{blk(il, "ffn_gate.weight"), c.n_ff}, {blk(il, "ffn_up.weight"), c.n_ff}}, c.n_embd);
         needs.push_back({blk(il, "ffn_down.weight"), Kind::matrix, {{blk(il, "ffn_down.weight"), c.n_embd}}, c.n_ff});
@@ -211,13 +188,17 @@ private:
                                   .n_splits = shape_.n_splits,
                                   .q_stride = width,
                                   .y_stride = c_.q_width(),
-                                  .scale = c_.attention_scale},
+                                  .scale = c_.attention_scale,
+                                  .window = c_.window(il),
+                                  .sinks = w_.vector(blk(il, "attn_sinks.weight"))},
                {counts_, tiles_, pages_, qkv, attended, kv});
         return add_linear(blk(il, "attn_output.weight"), blk(il, "attn_output.bias"), attended, x);
     }
 
     graph::TensorId feed_forward_block(uint32_t il, graph::TensorId x) {
         const graph::TensorId n = norm(blk(il, "ffn_norm.weight"), x);
+        if (c_.is_routed(il))
+            return build_experts(g_, {.config = c_, .weights = w_, .kv = kv_, .shape = shape_}, il, counts_, n, x);
         const graph::TensorId hidden = activation(blk(il, "ffn_hidden"), c_.n_ff);
         const uint64_t gate_bias = w_.vector(blk(il, "ffn_gate.bias"));
         const uint64_t up_bias = w_.vector(blk(il, "ffn_up.bias"));

@@ -10,7 +10,7 @@ namespace vkinfer::models {
 
 namespace {
 
-constexpr std::array kArchitectures = {kLlama, kQwen2, kQwen3};
+constexpr std::array kArchitectures = {kLlama, kQwen2, kQwen3, kQwen2Moe, kQwen3Moe, kGlm4Moe, kGptOss};
 
 } // namespace
 

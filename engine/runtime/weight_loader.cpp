@@ -35,7 +35,9 @@ const format::TensorInfo& find(const format::GgufFile& file, const TensorNeed::S
     }
     const uint64_t cols = n_cols == 0 ? source.n_rows : n_cols;
     const uint64_t rows = n_cols == 0 ? 1 : source.n_rows;
-    if (tensor->dims[0] != cols || tensor->n_rows() != rows) {
+    // A vector may be stored in rows, one an expert.
+    const bool fits = n_cols == 0 ? tensor->n_elements() == cols : tensor->dims[0] == cols && tensor->n_rows() == rows;
+    if (!fits) {
         throw Error(ErrorKind::invalid_input, std::format("{}: tensor {} has shape {}, its metadata asks for [{}, {}].",
                                                           file.name(), source.name, tensor->shape_text(), cols, rows));
     }

@@ -1,0 +1,323 @@
+// Mixture of experts: how many rows share a tile, which kernel takes the products, and when group counts come from the
+// GPU.
+#include "base/error.h"
+#include "kernels.gen.h"
+#include "kernels/ops.h"
+
+#include <algorithm>
+#include <format>
+
+namespace vkinfer::kernels {
+
+namespace {
+
+/// Steps up to this many tokens are routed and sorted by one workgroup.
+constexpr uint32_t kOneGroupTokens = 32;
+/// Up to this many tokens the group counts are a bound, and workgroups beyond the last tile leave at once.
+constexpr uint32_t kDirectTokens = 8;
+/// Bytes of the tile list before the group counts of ExpertHidden and of ExpertOutput.
+constexpr uint64_t kHiddenCounts = 16, kOutputCounts = 32;
+
+uint32_t ceil_div(uint32_t a, uint32_t b) {
+    return (a + b - 1) / b;
+}
+
+const ShaderInfo* shader_of(const std::string& name) {
+    const ShaderInfo* info = find_shader(name);
+    VKINFER_ASSERT(info != nullptr);
+    return info;
+}
+
+bool uses_gemm(const ExpertShape& shape, const Policy& policy) {
+    return policy.coopmat && shape.n_tokens >= policy.coopmat_min_columns;
+}
+
+/// Rows of x that share a tile, the same for both products: as many as an expert is likely to get.
+uint32_t tile_rows(const ExpertShape& shape, const Policy& policy) {
+    const uint32_t expected = ceil_div(shape.n_slots(), shape.n_experts);
+    if (uses_gemm(shape, policy)) {
+        // A second tile reads the weights again, which costs more than the dead rows of a tall one: those are masked.
+        const uint32_t frag = policy.tiles.frag_n;
+        return expected <= frag / 2 ? frag : expected <= frag + frag / 2 ? 2 * frag : 4 * frag;
+    }
+    uint32_t columns = 1;
+    while (columns < shape.n_tokens && columns < policy.matvec_max_columns) columns *= 2;
+    return columns;
+}
+
+/// A wave spans all columns of the tile and as many rows as registers allow.
+CoopmatTiles gemm_tiles(const ExpertShape& shape, const Policy& policy, bool is_gated) {
+    CoopmatTiles tiles = policy.tiles;
+    const uint32_t waves = policy.is_cpu ? 1 : 4;
+    tiles.tile_n = tiles.wave_n = tile_rows(shape, policy);
+    const uint32_t n_accumulators = policy.is_cpu ? 4 : 8; // a CPU's compiler unrolls each
+    const uint32_t frags_m = std::clamp(n_accumulators / (tiles.wave_n / tiles.frag_n) / (is_gated ? 2 : 1), 1u, 2u);
+    tiles.wave_m = tiles.frag_m * frags_m;
+    tiles.tile_m = tiles.wave_m * waves;
+    return tiles;
+}
+
+/// Output rows of a workgroup of a product.
+uint32_t group_rows(const ExpertShape& shape, const Policy& policy, bool is_gated) {
+    if (uses_gemm(shape, policy)) return gemm_tiles(shape, policy, is_gated).tile_m;
+    return policy.matvec_lanes * policy.matvec_rows_per_lane;
+}
+
+uint32_t max_tiles(const ExpertShape& shape, const Policy& policy) {
+    if (shape.n_tokens == 1) return shape.n_used;
+    return std::min(shape.n_experts, shape.n_slots()) + shape.n_slots() / tile_rows(shape, policy);
+}
+
+/// Every slot once; experts that no slot chooses are not read.
+void set_cost(Dispatch& dispatch, const ExpertShape& shape, const Weight& weight, uint32_t n_out) {
+    const WeightLayout& layout = *find_weight_layout(weight.type);
+    const uint64_t rows = uint64_t{weight.n_rows} / shape.n_experts;
+    const uint64_t read = std::min(shape.n_experts, shape.n_slots());
+    dispatch.bytes =
+        read * (weight_code_bytes(layout, rows, weight.n_cols) + weight_scale_bytes(layout, rows, weight.n_cols)) +
+        uint64_t{4} * shape.n_slots() * (weight.n_cols + uint64_t{n_out});
+    dispatch.flops = uint64_t{2} * rows * weight.n_cols * shape.n_slots();
+}
+
+/// Rounds n_rows rows of x (or rows_per_count for each token) to int8 blocks.
+Dispatch quantise(const Weight& weight, uint32_t n_tokens, uint32_t rows_per_count, std::vector<uint32_t> bindings) {
+    Dispatch dispatch;
+    dispatch.shader = shader_of("quantize_act");
+    dispatch.specialization = spec_words(shader::QuantizeActSpec{.rows_per_count = rows_per_count});
+    dispatch.push = push_bytes(shader::QuantizeActPush{.n_blocks = weight.n_blocks(), .x_stride = weight.n_cols},
+                               shader::kQuantizeActPushBytes);
+    dispatch.bindings = std::move(bindings);
+    dispatch.groups = {ceil_div(weight.n_blocks(), 64), n_tokens * rows_per_count, 1};
+    dispatch.bytes = uint64_t{n_tokens} * rows_per_count * weight.n_cols * 5;
+    return dispatch;
+}
+
+struct Product {
+    const ExpertShape& shape;
+    const ExpertWeight& weight;
+    Activation activation = Activation::none;
+    bool takes_tokens = false;
+    uint32_t n_out = 0;
+    uint32_t tiles = 0, slots = 0, x = 0, x_codes = 0, x_scales = 0, y = 0; ///< operands
+};
+
+bool uses_int8(const Product& p, const Policy& policy) {
+    return policy.int8_activations && !uses_gemm(p.shape, policy) && find_weight_layout(p.weight.weight.type)->has_int8;
+}
+
+uint32_t splits_of(const Weight& weight, const Policy& policy) {
+    return std::min(policy.matvec_splits, weight.n_blocks());
+}
+
+Dispatch product(const Product& p, const Policy& policy) {
+    const Weight& weight = p.weight.weight;
+    const std::string_view type = find_weight_layout(weight.type)->shader_name;
+    const bool is_gated = p.activation != Activation::none;
+    const bool int8 = uses_int8(p, policy);
+    Dispatch dispatch;
+    if (uses_gemm(p.shape, policy)) {
+        const CoopmatTiles tiles = gemm_tiles(p.shape, policy, is_gated);
+        dispatch.shader = shader_of(std::format("expert_gemm.{}", type));
+        dispatch.specialization = spec_words(shader::ExpertGemmSpec{.local_size = tiles.local_size(),
+                                                                    .subgroup_size = tiles.subgroup_size,
+                                                                    .frag_m = tiles.frag_m,
+                                                                    .frag_n = tiles.frag_n,
+                                                                    .frag_k = tiles.frag_k,
+                                                                    .tile_m = tiles.tile_m,
+                                                                    .tile_n = tiles.tile_n,
+                                                                    .wave_m = tiles.wave_m,
+                                                                    .wave_n = tiles.wave_n,
+                                                                    .n_used = p.shape.n_used,
+                                                                    .takes_tokens = p.takes_tokens,
+                                                                    .activation = static_cast<uint32_t>(p.activation),
+                                                                    .has_bias = p.weight.bias != 0});
+        dispatch.subgroup_size = policy.require_subgroup_size ? tiles.subgroup_size : 0;
+        dispatch.push = push_bytes(shader::ExpertGemmPush{.codes = weight.codes,
+                                                          .scales = weight.scales,
+                                                          .table = weight.table,
+                                                          .bias = p.weight.bias,
+                                                          .up_bias = p.weight.up_bias,
+                                                          .n_rows = p.n_out,
+                                                          .n_blocks = weight.n_blocks(),
+                                                          .expert_strips = p.weight.expert_strips,
+                                                          .up_strips = p.weight.up_strips,
+                                                          .x_stride = weight.n_cols,
+                                                          .y_stride = p.n_out},
+                                   shader::kExpertGemmPushBytes);
+        dispatch.bindings = {p.tiles, p.slots, p.x, p.y};
+    } else {
+        dispatch.shader = shader_of(std::format("expert_matvec.{}.{}", type, int8 ? "q8" : "f32"));
+        dispatch.specialization =
+            spec_words(shader::ExpertMatvecSpec{.local_size = policy.matvec_lanes * splits_of(weight, policy),
+                                                .lanes = policy.matvec_lanes,
+                                                .rows_per_lane = policy.matvec_rows_per_lane,
+                                                .n_columns = tile_rows(p.shape, policy),
+                                                .n_used = p.shape.n_used,
+                                                .takes_tokens = p.takes_tokens,
+                                                .activation = static_cast<uint32_t>(p.activation),
+                                                .has_bias = p.weight.bias != 0});
+        dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+        dispatch.push = push_bytes(shader::ExpertMatvecPush{.codes = weight.codes,
+                                                            .scales = weight.scales,
+                                                            .table = weight.table,
+                                                            .bias = p.weight.bias,
+                                                            .up_bias = p.weight.up_bias,
+                                                            .n_rows = p.n_out,
+                                                            .n_blocks = weight.n_blocks(),
+                                                            .expert_strips = p.weight.expert_strips,
+                                                            .up_strips = p.weight.up_strips,
+                                                            .x_stride = int8 ? weight.n_blocks() : weight.n_cols,
+                                                            .y_stride = p.n_out},
+                                   shader::kExpertMatvecPushBytes);
+        dispatch.bindings = {p.tiles, p.slots, int8 ? p.x_codes : p.x, int8 ? p.x_scales : p.x, p.y};
+    }
+    dispatch.groups = {ceil_div(p.n_out, group_rows(p.shape, policy, is_gated)), max_tiles(p.shape, policy), 1};
+    if (p.shape.n_tokens > kDirectTokens) dispatch.indirect = {p.tiles, is_gated ? kHiddenCounts : kOutputCounts};
+    set_cost(dispatch, p.shape, weight, p.n_out);
+    return dispatch;
+}
+
+} // namespace
+
+Lowered lower(const ExpertRoute& op, const Policy& policy) {
+    enum : uint32_t { kCounts, kLogits, kChoices, kTiles, kSlots };
+    const ExpertShape& s = op.shape;
+    VKINFER_ASSERT(s.n_used >= 1 && s.n_used <= s.n_experts && s.n_experts % op.n_groups == 0);
+    const bool one_group = s.n_tokens <= kOneGroupTokens;
+    const uint32_t groups_hidden = ceil_div(s.n_ff, group_rows(s, policy, true));
+    const uint32_t groups_out = ceil_div(s.n_embd, group_rows(s, policy, false));
+    const uint32_t waves = policy.is_cpu ? 1 : std::min(s.n_tokens, one_group ? 8u : 4u);
+
+    Lowered lowered;
+    Dispatch route;
+    route.shader = shader_of("expert_route");
+    route.specialization = spec_words(shader::ExpertRouteSpec{.local_size = waves * policy.subgroup_size,
+                                                              .lanes = policy.subgroup_size,
+                                                              .n_experts = s.n_experts,
+                                                              .n_used = s.n_used,
+                                                              .max_tokens = s.n_tokens,
+                                                              .gating = static_cast<uint32_t>(op.gating),
+                                                              .has_bias = op.selection_bias != 0,
+                                                              .n_groups = op.n_groups,
+                                                              .n_groups_used = op.n_groups_used,
+                                                              .normalises = op.normalises,
+                                                              .has_shared_gate = s.has_shared_gate,
+                                                              .sorts = one_group && s.n_tokens > 1,
+                                                              .tile_rows = tile_rows(s, policy)});
+    route.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    route.push = push_bytes(shader::ExpertRoutePush{.bias = op.selection_bias,
+                                                    .load = op.load,
+                                                    .logits_stride = op.logits_stride,
+                                                    .groups_hidden = groups_hidden,
+                                                    .groups_out = groups_out,
+                                                    .scale = op.scale},
+                            shader::kExpertRoutePushBytes);
+    route.bindings = {kCounts, kLogits, kChoices, kTiles, kSlots};
+    route.groups = {one_group ? 1 : ceil_div(s.n_tokens, waves), 1, 1};
+    route.bytes = uint64_t{4} * s.n_tokens * op.logits_stride + s.choices_bytes();
+    lowered.dispatches.push_back(std::move(route));
+    if (one_group) return lowered;
+
+    Dispatch sort;
+    sort.shader = shader_of("expert_sort");
+    sort.specialization = spec_words(shader::ExpertSortSpec{.local_size = policy.is_cpu ? policy.subgroup_size : 256,
+                                                            .lanes = policy.subgroup_size,
+                                                            .n_experts = s.n_experts,
+                                                            .n_used = s.n_used,
+                                                            .choice_stride = s.n_used + s.has_shared_gate,
+                                                            .tile_rows = tile_rows(s, policy)});
+    sort.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    sort.push = push_bytes(
+        shader::ExpertSortPush{.max_tokens = s.n_tokens, .groups_hidden = groups_hidden, .groups_out = groups_out},
+        shader::kExpertSortPushBytes);
+    sort.bindings = {kCounts, kChoices, kTiles, kSlots};
+    sort.bytes = 2 * s.choices_bytes() + s.slots_bytes();
+    lowered.dispatches.push_back(std::move(sort));
+    return lowered;
+}
+
+Lowered lower(const ExpertHidden& op, const Policy& policy) {
+    enum : uint32_t { kCounts, kTiles, kSlots, kX, kH, kCodes, kScales };
+    const Product p{.shape = op.shape,
+                    .weight = op.weight,
+                    .activation = op.activation,
+                    .takes_tokens = true,
+                    .n_out = op.shape.n_ff,
+                    .tiles = kTiles,
+                    .slots = kSlots,
+                    .x = kX,
+                    .x_codes = kCodes,
+                    .x_scales = kScales,
+                    .y = kH};
+    Lowered lowered;
+    if (uses_int8(p, policy)) {
+        const Weight& weight = op.weight.weight;
+        lowered.scratch_bytes = {uint64_t{op.shape.n_tokens} * weight.n_cols,
+                                 uint64_t{op.shape.n_tokens} * weight.n_blocks() * 8};
+        lowered.dispatches.push_back(quantise(weight, op.shape.n_tokens, 1, {kCounts, kX, kCodes, kScales}));
+    }
+    lowered.dispatches.push_back(product(p, policy));
+    return lowered;
+}
+
+Lowered lower(const ExpertOutput& op, const Policy& policy) {
+    enum : uint32_t { kCounts, kChoices, kTiles, kSlots, kH, kResidual, kShared, kY, kScratch };
+    const ExpertShape& s = op.shape;
+    const Weight& weight = op.weight.weight;
+    Product p{.shape = s,
+              .weight = op.weight,
+              .n_out = s.n_embd,
+              .tiles = kTiles,
+              .slots = kSlots,
+              .x = kH,
+              .x_codes = kScratch,
+              .x_scales = kScratch + 1};
+    const bool int8 = uses_int8(p, policy);
+    Lowered lowered;
+    if (int8) {
+        lowered.scratch_bytes = {uint64_t{s.n_slots()} * weight.n_cols, uint64_t{s.n_slots()} * weight.n_blocks() * 8};
+        lowered.dispatches.push_back(quantise(weight, s.n_tokens, s.n_used, {kCounts, kH, kScratch, kScratch + 1}));
+    }
+    if (s.n_tokens == 1) {
+        Dispatch dispatch;
+        dispatch.shader = shader_of(
+            std::format("expert_down_one.{}.{}", find_weight_layout(weight.type)->shader_name, int8 ? "q8" : "f32"));
+        dispatch.specialization =
+            spec_words(shader::ExpertDownOneSpec{.local_size = policy.matvec_lanes * splits_of(weight, policy),
+                                                 .lanes = policy.matvec_lanes,
+                                                 .rows_per_lane = policy.matvec_rows_per_lane,
+                                                 .n_used = s.n_used,
+                                                 .has_bias = op.weight.bias != 0,
+                                                 .has_shared_gate = s.has_shared_gate});
+        dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+        dispatch.push = push_bytes(shader::ExpertDownOnePush{.codes = weight.codes,
+                                                             .scales = weight.scales,
+                                                             .table = weight.table,
+                                                             .bias = op.weight.bias,
+                                                             .n_rows = s.n_embd,
+                                                             .n_blocks = weight.n_blocks(),
+                                                             .expert_strips = op.weight.expert_strips,
+                                                             .x_stride = int8 ? weight.n_blocks() : weight.n_cols},
+                                   shader::kExpertDownOnePushBytes);
+        dispatch.bindings = {kCounts, kChoices, int8 ? kScratch : kH, int8 ? kScratch + 1 : kH, kResidual, kShared, kY};
+        dispatch.groups = {ceil_div(s.n_embd, policy.matvec_lanes * policy.matvec_rows_per_lane), 1, 1};
+        set_cost(dispatch, s, weight, s.n_embd);
+        lowered.dispatches.push_back(std::move(dispatch));
+        return lowered;
+    }
+
+    p.y = kScratch + static_cast<uint32_t>(lowered.scratch_bytes.size());
+    lowered.scratch_bytes.push_back(uint64_t{4} * s.n_slots() * s.n_embd);
+    lowered.dispatches.push_back(product(p, policy));
+    Dispatch sum;
+    sum.shader = shader_of("expert_sum");
+    sum.specialization = spec_words(shader::ExpertSumSpec{.n_used = s.n_used, .has_shared_gate = s.has_shared_gate});
+    sum.push = push_bytes(shader::ExpertSumPush{.n_cols = s.n_embd}, shader::kExpertSumPushBytes);
+    sum.bindings = {kCounts, kChoices, p.y, kResidual, kShared, kY};
+    sum.groups = {ceil_div(s.n_embd / 4, 64), s.n_tokens, 1};
+    sum.bytes = uint64_t{4} * s.n_embd * (s.n_slots() + 2 * uint64_t{s.n_tokens});
+    lowered.dispatches.push_back(std::move(sum));
+    return lowered;
+}
+
+} // namespace vkinfer::kernels

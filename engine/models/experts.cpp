@@ -1,0 +1,264 @@
+#include "models/experts.h"
+
+#include "base/error.h"
+#include "format/gguf_file.h"
+#include "models/tensor_needs.h"
+
+#include <algorithm>
+#include <cmath>
+#include <format>
+
+namespace vkinfer::models {
+
+namespace {
+
+/// What shaders/expert_route.comp holds in registers of the narrowest subgroup.
+constexpr uint32_t kMaxExperts = 512;
+constexpr uint32_t kMaxUsed = 32;
+
+/// The name of a layer's tensor of all experts, or "" when the file has one per expert (old Mixtral files).
+std::string stack_name(const format::GgufFile& file, uint32_t il, const char* part) {
+    std::string name = blk(il, std::format("{}_exps.weight", part));
+    return file.find_tensor(name) != nullptr || file.find_tensor(blk(il, std::format("{}.0.weight", part))) == nullptr
+               ? name
+               : std::string();
+}
+
+void add_sources(std::vector<TensorNeed::Source>& sources, const format::GgufFile& file, uint32_t il, const char* part,
+                 uint32_t n_experts, uint32_t rows) {
+    const std::string stack = stack_name(file, il, part);
+    if (!stack.empty()) {
+        sources.push_back({stack, n_experts * rows});
+        return;
+    }
+    for (uint32_t e = 0; e < n_experts; ++e) sources.push_back({blk(il, std::format("{}.{}.weight", part, e)), rows});
+}
+
+[[noreturn]] void refuse(const format::GgufFile& file, const std::string& what, const char* hint) {
+    throw Error(ErrorKind::unsupported, std::format("{}: {}", file.name(), what), hint);
+}
+
+} // namespace
+
+ExpertConfig read_experts(const format::GgufFile& file, const ModelConfig& config, const ExpertConfig& defaults) {
+    const auto key = [&](const char* name) { return config.architecture + "." + name; };
+    ExpertConfig e = defaults;
+    e.n = file.get_or<uint32_t>(key("expert_count"), 0);
+    if (e.n == 0) return e;
+    e.n = file.get_u32_in(key("expert_count"), 1, kMaxExperts);
+    e.n_used = file.get_u32_in(key("expert_used_count"), 1, std::min(e.n, kMaxUsed));
+    e.n_ff = file.get_or<uint32_t>(key("expert_feed_forward_length"), defaults.n_ff != 0 ? defaults.n_ff : config.n_ff);
+    if (e.n_ff == 0 || e.n_ff > (1u << 20) || e.n_ff % kernels::kBlockElements != 0) {
+        refuse(file, std::format("experts are {} wide.", e.n_ff), "Widths must be multiples of 32.");
+    }
+    e.n_ff_shared = file.get_or<uint32_t>(key("expert_shared_feed_forward_length"), 0);
+    if (e.n_ff_shared == 0) {
+        const uint32_t n_shared = file.get_or<uint32_t>(key("expert_shared_count"), 0);
+        if (n_shared > 64) refuse(file, std::format("{} shared experts.", n_shared), "At most 64 are expected.");
+        e.n_ff_shared = e.n_ff * n_shared;
+    }
+    if (e.n_ff_shared > (1u << 20) || e.n_ff_shared % kernels::kBlockElements != 0) {
+        refuse(file, std::format("shared experts are {} wide.", e.n_ff_shared), "Widths must be multiples of 32.");
+    }
+    e.first_layer = file.get_or<uint32_t>(key("leading_dense_block_count"), 0);
+    const uint32_t gating = file.get_or<uint32_t>(key("expert_gating_func"), 0);
+    if (gating > 4) refuse(file, std::format("expert_gating_func is {}.", gating), "Known are 1 to 4.");
+    if (gating != 0) e.gating = static_cast<kernels::Gating>(gating);
+    e.normalises = defaults.normalises || file.get_or<bool>(key("expert_weights_norm"), false);
+    const float scale = file.get_or<float>(key("expert_weights_scale"), 0.0f);
+    if (!std::isfinite(scale)) refuse(file, std::format("expert_weights_scale is {}.", scale), "");
+    if (scale != 0.0f) e.scale = scale;
+    e.n_groups = std::max(1u, file.get_or<uint32_t>(key("expert_group_count"), 1));
+    e.n_groups_used = std::max(1u, file.get_or<uint32_t>(key("expert_group_used_count"), e.n_groups));
+    if (e.n % e.n_groups != 0 || e.n_groups_used > e.n_groups || e.n / e.n_groups * e.n_groups_used < e.n_used) {
+        refuse(file,
+               std::format("{} experts in {} groups of which {} may be used by {} choices.", e.n, e.n_groups,
+                           e.n_groups_used, e.n_used),
+               "");
+    }
+    return e;
+}
+
+void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const format::GgufFile& file, uint32_t il) {
+    using Kind = TensorNeed::Kind;
+    const ExpertConfig& e = c.experts;
+    const auto key = [&](const char* name) { return blk(il, name); };
+    for (const char* name :
+         {"ffn_gate_exps.scale", "ffn_up_exps.scale", "ffn_gate_up_exps.scale", "ffn_down_exps.scale"}) {
+        if (file.find_tensor(key(name)) != nullptr)
+            refuse(file, std::format("tensor {} scales experts, which is not supported yet.", key(name)), "");
+    }
+
+    needs.push_back({key("ffn_gate_inp.weight"), Kind::matrix, {{key("ffn_gate_inp.weight"), e.n}}, c.n_embd});
+    need_optional_vector(needs, file, key("ffn_gate_inp.bias"), e.n);
+    need_optional_vector(needs, file, key("exp_probs_b.bias"), e.n);
+
+    if (file.find_tensor(key("ffn_gate_up_exps.weight")) != nullptr) {
+        needs.push_back(
+            {key("gate_up_exps.fused"), Kind::matrix, {{key("ffn_gate_up_exps.weight"), 2 * e.n * e.n_ff}}, c.n_embd});
+        if (file.find_tensor(key("ffn_gate_up_exps.bias")) != nullptr)
+            refuse(file, std::format("tensor {} is not supported yet.", key("ffn_gate_up_exps.bias")), "");
+    } else {
+        TensorNeed need{key("gate_up_exps"), Kind::matrix, {}, c.n_embd};
+        add_sources(need.sources, file, il, "ffn_gate", e.n, e.n_ff);
+        add_sources(need.sources, file, il, "ffn_up", e.n, e.n_ff);
+        const bool all_there = std::ranges::all_of(
+            need.sources, [&](const TensorNeed::Source& source) { return file.find_tensor(source.name) != nullptr; });
+        if (all_there && !can_stack(file, need.sources)) {
+            refuse(file, std::format("gate and up experts of layer {} have different types.", il),
+                   "Re-export the file with one type for both.");
+        }
+        needs.push_back(std::move(need));
+    }
+    TensorNeed down{key("down_exps"), Kind::matrix, {}, e.n_ff};
+    add_sources(down.sources, file, il, "ffn_down", e.n, c.n_embd);
+    needs.push_back(std::move(down));
+    need_optional_vector(needs, file, key("ffn_gate_exps.bias"), e.n * e.n_ff);
+    need_optional_vector(needs, file, key("ffn_up_exps.bias"), e.n * e.n_ff);
+    need_optional_vector(needs, file, key("ffn_down_exps.bias"), e.n * c.n_embd);
+
+    if (e.n_ff_shared == 0) return;
+    need_matrices(needs, file, key("gate_up_shexp"),
+                  {{key("ffn_gate_shexp.weight"), e.n_ff_shared}, {key("ffn_up_shexp.weight"), e.n_ff_shared}},
+                  c.n_embd);
+    needs.push_back(
+        {key("ffn_down_shexp.weight"), Kind::matrix, {{key("ffn_down_shexp.weight"), c.n_embd}}, e.n_ff_shared});
+    if (e.shared_is_gated)
+        needs.push_back(
+            {key("ffn_gate_inp_shexp.weight"), Kind::matrix, {{key("ffn_gate_inp_shexp.weight"), 1}}, c.n_embd});
+}
+
+namespace {
+
+class ExpertBuilder {
+public:
+    ExpertBuilder(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts)
+        : g_(graph), c_(input.config), e_(input.config.experts), w_(input.weights), n_tokens_(input.shape.n_tokens),
+          il_(layer), counts_(counts), shape_{.n_tokens = n_tokens_,
+                                              .n_experts = e_.n,
+                                              .n_used = e_.n_used,
+                                              .n_embd = c_.n_embd,
+                                              .n_ff = e_.n_ff,
+                                              .has_shared_gate = e_.n_ff_shared != 0 && e_.shared_is_gated} {}
+
+    graph::TensorId build(graph::TensorId n, graph::TensorId x) {
+        const graph::TensorId logits = router(n);
+        // What the shared expert computes stands between the steps of routing, which depend on each other.
+        const graph::TensorId shared_hidden = e_.n_ff_shared == 0 ? 0 : shared_gate_up(n);
+        const graph::TensorId choices = g_.activation(key("choices"), shape_.choices_bytes());
+        const graph::TensorId tiles = g_.activation(key("tiles"), shape_.tiles_bytes());
+        const graph::TensorId slots = g_.activation(key("slots"), shape_.slots_bytes());
+        g_.add(key("ffn_route"),
+               kernels::ExpertRoute{.shape = shape_,
+                                    .gating = e_.gating,
+                                    .selection_bias = w_.vector(key("exp_probs_b.bias")),
+                                    .logits_stride = logits_stride(),
+                                    .n_groups = e_.n_groups,
+                                    .n_groups_used = e_.n_groups_used,
+                                    .normalises = e_.normalises,
+                                    .scale = e_.scale},
+               {counts_, logits, choices, tiles, slots});
+        graph::TensorId residual = x, shared = x;
+        if (e_.n_ff_shared != 0) (e_.shared_is_gated ? shared : residual) = shared_down(shared_hidden, x);
+
+        const graph::TensorId hidden = g_.activation(key("ffn_hidden"), uint64_t{4} * shape_.n_slots() * e_.n_ff);
+        g_.add(key("ffn_gate_up_exps"),
+               kernels::ExpertHidden{.shape = shape_, .weight = gate_up(), .activation = e_.activation},
+               {counts_, tiles, slots, n, hidden});
+        const graph::TensorId y = rows("ffn_down_exps", c_.n_embd);
+        g_.add(key("ffn_down_exps"),
+               kernels::ExpertOutput{.shape = shape_,
+                                     .weight = {.weight = w_.matrix(key("down_exps")),
+                                                .expert_strips = c_.n_embd / kernels::kStripRows,
+                                                .bias = w_.vector(key("ffn_down_exps.bias"))}},
+               {counts_, choices, tiles, slots, hidden, residual, shared, y}, std::pair{5u, 7u});
+        return y;
+    }
+
+private:
+    std::string key(std::string_view name) const { return blk(il_, name); }
+    graph::TensorId rows(std::string_view name, uint32_t width) {
+        return g_.activation(key(name), uint64_t{4} * n_tokens_ * width);
+    }
+    uint32_t logits_stride() const { return e_.n + shape_.has_shared_gate; }
+
+    kernels::Linear linear(const kernels::Weight& weight, uint32_t n_out, uint32_t y_stride) const {
+        return {
+            .weight = weight, .n_out = n_out, .n_columns = n_tokens_, .x_stride = weight.n_cols, .y_stride = y_stride};
+    }
+
+    graph::TensorId router(graph::TensorId n) {
+        const graph::TensorId logits = rows("router_logits", logits_stride());
+        kernels::Linear op = linear(w_.matrix(key("ffn_gate_inp.weight")), e_.n, logits_stride());
+        op.bias = w_.vector(key("ffn_gate_inp.bias"));
+        op.keeps_f32 = true;
+        g_.add(key("ffn_gate_inp"), op, {counts_, n, logits, logits});
+        if (shape_.has_shared_gate) {
+            kernels::Linear gate = linear(w_.matrix(key("ffn_gate_inp_shexp.weight")), 1, logits_stride());
+            gate.y_offset = e_.n;
+            gate.keeps_f32 = true;
+            g_.add(key("ffn_gate_inp_shexp"), gate, {counts_, n, logits, logits});
+        }
+        return logits;
+    }
+
+    graph::TensorId shared_gate_up(graph::TensorId n) {
+        const uint32_t width = e_.n_ff_shared;
+        const graph::TensorId hidden = rows("ffn_hidden_shexp", width);
+        if (const kernels::Weight stacked = w_.matrix(key("gate_up_shexp"))) {
+            kernels::Linear op = linear(stacked, width, width);
+            op.is_glu = true;
+            g_.add(key("ffn_gate_up_shexp"), op, {counts_, n, hidden, hidden});
+            return hidden;
+        }
+        const graph::TensorId gate = rows("ffn_gate_shexp", width), up = rows("ffn_up_shexp", width);
+        g_.add(key("ffn_gate_shexp"), linear(w_.matrix(key("ffn_gate_shexp.weight")), width, width),
+               {counts_, n, gate, gate});
+        g_.add(key("ffn_up_shexp"), linear(w_.matrix(key("ffn_up_shexp.weight")), width, width), {counts_, n, up, up});
+        g_.add(key("swiglu_shexp"), kernels::SwiGlu{n_tokens_, width, width}, {counts_, gate, up, hidden});
+        return hidden;
+    }
+
+    /// x + shared(n), or shared(n) alone where a gate is still to come.
+    graph::TensorId shared_down(graph::TensorId hidden, graph::TensorId x) {
+        const graph::TensorId y = rows("ffn_down_shexp", c_.n_embd);
+        kernels::Linear op = linear(w_.matrix(key("ffn_down_shexp.weight")), c_.n_embd, c_.n_embd);
+        op.has_residual = !e_.shared_is_gated;
+        g_.add(key("ffn_down_shexp"), op, {counts_, hidden, op.has_residual ? x : y, y},
+               op.has_residual ? std::optional(std::pair{2u, 3u}) : std::nullopt);
+        return y;
+    }
+
+    kernels::ExpertWeight gate_up() const {
+        const uint32_t strips = e_.n_ff / kernels::kStripRows;
+        kernels::ExpertWeight weight{.weight = w_.matrix(key("gate_up_exps")),
+                                     .expert_strips = strips,
+                                     .up_strips = e_.n * strips,
+                                     .bias = w_.vector(key("ffn_gate_exps.bias")),
+                                     .up_bias = w_.vector(key("ffn_up_exps.bias"))};
+        if (!weight.weight) { // an expert's up rows behind its gate rows
+            weight.weight = w_.matrix(key("gate_up_exps.fused"));
+            weight.expert_strips = 2 * strips;
+            weight.up_strips = strips;
+        }
+        return weight;
+    }
+
+    graph::Graph& g_;
+    const ModelConfig& c_;
+    const ExpertConfig& e_;
+    const LoadedModel& w_;
+    const uint32_t n_tokens_;
+    const uint32_t il_;
+    const graph::TensorId counts_;
+    const kernels::ExpertShape shape_;
+};
+
+} // namespace
+
+graph::TensorId build_experts(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts,
+                              graph::TensorId n, graph::TensorId x) {
+    return ExpertBuilder(graph, input, layer, counts).build(n, x);
+}
+
+} // namespace vkinfer::models

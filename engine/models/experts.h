@@ -1,0 +1,24 @@
+// The routed feed-forward part that the mixture-of-experts families share: router, experts, shared expert. What differs
+// (scores, normalisation, biases, activation, how the file stores the matrices) is data of the file and of
+// ExpertConfig.
+#pragma once
+
+#include "models/architecture.h"
+
+#include <vector>
+
+namespace vkinfer::models {
+
+/// Reads the keys of routed experts over a family's defaults (gating, activation, normalises, shared_is_gated);
+/// n = 0 when the file has none. Throws Error that names key and value.
+ExpertConfig read_experts(const format::GgufFile& file, const ModelConfig& config, const ExpertConfig& defaults);
+
+/// The tensors of a routed layer. Throws Error for a file whose experts are stored in a way that is not known.
+void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& config, const format::GgufFile& file,
+                    uint32_t layer);
+
+/// x + weighted experts of n (+ shared expert of n); n: the normed rows, x: the residual.
+graph::TensorId build_experts(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts,
+                              graph::TensorId n, graph::TensorId x);
+
+} // namespace vkinfer::models

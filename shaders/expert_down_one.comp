@@ -1,0 +1,79 @@
+#version 460
+// The down projection of a step of one token, with the weighted sum over its experts:
+//   y[r] = residual[r] + sum_j w_j (down_{e_j}[r] . h[j] + bias_{e_j}[r]) (+ gate * shared[r])
+// Every subgroup takes its share of K of every expert, one after the other: the order of summation is fixed.
+#include "common.glsl"
+#extension GL_KHR_shader_subgroup_basic : require
+#if ACT_Q8
+#extension GL_EXT_integer_dot_product : require
+#endif
+#include "expert_down_one.gen.glsl"
+#include "weight.glsl"
+
+layout(local_size_x_id = 0) in;
+layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
+layout(binding = BIND_CHOICES, scalar) readonly restrict buffer Choices { uvec2 choices[]; };
+#if ACT_Q8
+layout(binding = BIND_X, scalar) readonly restrict buffer X { uvec4 x[]; };
+const uint kStrideUnit = 1u; // strides count blocks of int8
+#else
+layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
+const uint kStrideUnit = 4u; // x is read as vec4
+#endif
+layout(binding = BIND_X_SCALES, scalar) readonly restrict buffer XScales { vec2 x_scales[]; };
+layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residual[]; };
+layout(binding = BIND_SHARED_Y, scalar) readonly buffer SharedY { float shared_y[]; };
+layout(binding = BIND_Y, scalar) buffer Y { float y[]; };
+
+const uint n_splits = local_size / lanes;
+const uint n_weights = 1u;
+const uint n_columns = 1u;
+#include "matvec_loop.glsl"
+shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
+
+void main() {
+    if (counts[kCountTokens] == 0u) return;
+    const uint n_strips = push.n_rows / kStripRows;
+    const uint lane = n_splits > 1u ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
+    const uint split = n_splits > 1u ? gl_SubgroupID : 0u;
+    const uint first_row = gl_WorkGroupID.x * lanes * rows_per_lane;
+
+    float total[n_acc];
+    [[unroll]] for (uint i = 0; i < n_acc; i++) total[i] = 0.0;
+    uint strip_row[rows_per_lane];
+    [[unroll]] for (uint r = 0; r < rows_per_lane; r++) strip_row[r] = (first_row + r * lanes + lane) % kStripRows;
+
+    for (uint j = 0; j < n_used; j++) {
+        const uint expert = choices[j].x;
+        const float w = uintBitsToFloat(choices[j].y);
+        float acc[n_acc];
+        uint64_t strip_tile[n_decoded];
+        [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
+            const uint row = first_row + r * lanes + lane;
+            acc[r] = 0.0;
+            if (has_bias != 0 && split == 0u && row < push.n_rows) acc[r] = AddrF32(push.bias).v[expert * push.n_rows + row];
+            strip_tile[r] = uint64_t(expert * push.expert_strips + min(row / kStripRows, n_strips - 1)) * push.n_blocks;
+        }
+        const uint x_at[1] = uint[1](j * (push.x_stride / kStrideUnit));
+        accumulate(strip_tile, strip_row, x_at, 1u, split, n_splits, push.n_blocks, acc);
+        [[unroll]] for (uint i = 0; i < n_acc; i++) total[i] += w * acc[i];
+    }
+
+    if (n_splits > 1u) {
+        if (split > 0) {
+            [[unroll]] for (uint i = 0; i < n_acc; i++) partial[((split - 1) * n_acc + i) * lanes + lane] = total[i];
+        }
+        barrier();
+        if (split > 0) return;
+        for (uint s = 0; s + 1 < n_splits; s++) {
+            [[unroll]] for (uint i = 0; i < n_acc; i++) total[i] += partial[(s * n_acc + i) * lanes + lane];
+        }
+    }
+    [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
+        const uint row = first_row + r * lanes + lane;
+        if (row >= push.n_rows) continue;
+        float value = residual[row] + total[r];
+        if (has_shared_gate != 0) value += uintBitsToFloat(choices[n_used].y) * shared_y[row];
+        y[row] = value;
+    }
+}

@@ -1,0 +1,74 @@
+#version 460
+// Products of experts with many rows of x each, on cooperative matrices; see expert_matvec.comp for what is computed and
+// include/gemm_tile.glsl for how. The group counts come from routing, so no workgroup is empty; fragments of columns that a
+// tile has no places for are left out. A wave spans all columns of its tile, so that a half empty tile idles no wave.
+#include "common.glsl"
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_basic : require
+#include "expert_tiles.glsl"
+#include "expert_gemm.gen.glsl"
+#include "weight.glsl"
+#include "activation.glsl"
+
+layout(local_size_x_id = 0) in;
+layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tiles[]; };
+layout(binding = BIND_SLOTS, scalar) readonly restrict buffer Slots { uint slots[]; };
+layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
+layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
+
+const uint n_weights = activation != kActivationNone ? 2u : 1u;
+#include "gemm_tile.glsl"
+shared float c_stage[n_waves * n_weights * frag_m * frag_n];
+shared uint x_rows[tile_n];
+shared uint y_rows[tile_n];
+
+uint first_strip; // of the tile's expert
+
+void weight_row(uint i, out uint64_t tile, out uint row) {
+    const uint n_strips = push.n_rows / kStripRows; // experts are whole strips
+    row = gl_WorkGroupID.x * tile_m + i % tile_m;
+    tile = uint64_t(first_strip + min(row / kStripRows, n_strips - 1) + (i / tile_m) * push.up_strips) * push.n_blocks;
+    row %= kStripRows;
+}
+
+uint x_row(uint column) { return x_rows[column]; }
+
+void main() {
+    if (gl_WorkGroupID.y >= tiles[0].x) return;
+    const uvec4 tile = tiles[kTileHeader + gl_WorkGroupID.y];
+    const uint expert = tile.x, n_live = tile.z;
+    first_strip = expert * push.expert_strips;
+    for (uint i = gl_LocalInvocationIndex; i < tile_n; i += local_size) {
+        const uint place = tile.y + min(i, n_live - 1u);
+        const uint slot = slots[place];
+        x_rows[i] = takes_tokens != 0 ? slot / n_used : place;
+        y_rows[i] = takes_tokens != 0 ? place : slot;
+    }
+    multiply(true, n_live); // begins with a barrier
+
+    const uint lane = gl_SubgroupInvocationID;
+    const uint stage = gl_SubgroupID * n_weights * frag_m * frag_n;
+    [[unroll]] for (uint i = 0; i < frags_m; i++) {
+        [[unroll]] for (uint n = 0; n < frags_n; n++) {
+            [[unroll]] for (uint g = 0; g < n_weights; g++)
+                coopMatStore(acc[(g * frags_m + i) * frags_n + n], c_stage, stage + g * frag_m * frag_n, frag_m,
+                             gl_CooperativeMatrixLayoutColumnMajor);
+            barrier();
+            for (uint e = lane; e < frag_m * frag_n; e += subgroup_size) {
+                const uint row = gl_WorkGroupID.x * tile_m + wave_row() + i * frag_m + e % frag_m;
+                const uint column = wave_column() + n * frag_n + e / frag_m;
+                if (row >= push.n_rows || column >= n_live) continue;
+                float value = c_stage[stage + e];
+                if (has_bias != 0) value += AddrF32(push.bias).v[expert * push.n_rows + row];
+                if (n_weights > 1u) {
+                    float up = c_stage[stage + (n_weights - 1u) * frag_m * frag_n + e];
+                    if (has_bias != 0) up += AddrF32(push.up_bias).v[expert * push.n_rows + row];
+                    value = gated(activation, value, up);
+                }
+                y[y_rows[column] * push.y_stride + row] = value;
+            }
+            barrier();
+        }
+    }
+}

@@ -1,0 +1,88 @@
+#version 460
+// Products of the chosen experts with few rows of x each, by the tiles that routing made (include/expert_tiles.glsl):
+//   gate and up:  h[place, r] = act(gate_e[r] . x[token], up_e[r] . x[token])      x: (n_tokens, x_stride)
+//   down:         y[slot, r] = down_e[r] . h[place] + bias_e[r]                    y: (n_slots, y_stride)
+// A workgroup takes one tile and lanes * rows_per_lane rows, so an expert's weights are read once for up to n_columns places.
+// The loop is that of matvec.comp.
+#include "common.glsl"
+#extension GL_KHR_shader_subgroup_basic : require
+#if ACT_Q8
+#extension GL_EXT_integer_dot_product : require
+#endif
+#include "expert_tiles.glsl"
+#include "expert_matvec.gen.glsl"
+#include "weight.glsl"
+#include "activation.glsl"
+
+layout(local_size_x_id = 0) in;
+layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tiles[]; };
+layout(binding = BIND_SLOTS, scalar) readonly restrict buffer Slots { uint slots[]; };
+#if ACT_Q8
+layout(binding = BIND_X, scalar) readonly restrict buffer X { uvec4 x[]; };
+const uint kStrideUnit = 1u; // strides count blocks of int8
+#else
+layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
+const uint kStrideUnit = 4u; // x is read as vec4
+#endif
+layout(binding = BIND_X_SCALES, scalar) readonly restrict buffer XScales { vec2 x_scales[]; };
+layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
+
+const uint n_splits = local_size / lanes;
+const uint n_weights = activation != kActivationNone ? 2u : 1u;
+#include "matvec_loop.glsl"
+shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
+
+void main() {
+    if (gl_WorkGroupID.y >= tiles[0].x) return;
+    const uvec4 tile = tiles[kTileHeader + gl_WorkGroupID.y];
+    const uint expert = tile.x, first_place = tile.y, n_live = tile.z;
+    const uint n_strips = push.n_rows / kStripRows; // experts are whole strips
+    const uint lane = n_splits > 1u ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
+    const uint split = n_splits > 1u ? gl_SubgroupID : 0u;
+    const uint first_row = gl_WorkGroupID.x * lanes * rows_per_lane;
+
+    float acc[n_acc];
+    [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] = 0.0;
+    uint64_t strip_tile[n_decoded];
+    uint strip_row[rows_per_lane];
+    [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
+        const uint row = first_row + r * lanes + lane;
+        strip_row[r] = row % kStripRows;
+        [[unroll]] for (uint g = 0; g < n_weights; g++)
+            strip_tile[g * rows_per_lane + r] =
+                uint64_t(expert * push.expert_strips + min(row / kStripRows, n_strips - 1) + g * push.up_strips) * push.n_blocks;
+    }
+    uint x_at[n_columns], y_row[n_columns];
+    [[unroll]] for (uint n = 0; n < n_columns; n++) {
+        const uint place = first_place + min(n, n_live - 1u);
+        const uint slot = slots[place];
+        x_at[n] = (takes_tokens != 0 ? slot / n_used : place) * (push.x_stride / kStrideUnit);
+        y_row[n] = takes_tokens != 0 ? place : slot;
+    }
+    accumulate(strip_tile, strip_row, x_at, n_live, split, n_splits, push.n_blocks, acc);
+
+    if (n_splits > 1u) {
+        if (split > 0) {
+            [[unroll]] for (uint i = 0; i < n_acc; i++) partial[((split - 1) * n_acc + i) * lanes + lane] = acc[i];
+        }
+        barrier();
+        if (split > 0) return;
+        for (uint s = 0; s + 1 < n_splits; s++) {
+            [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] += partial[(s * n_acc + i) * lanes + lane];
+        }
+    }
+
+    [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
+        const uint row = first_row + r * lanes + lane;
+        if (row >= push.n_rows) continue;
+        const float bias = has_bias != 0 ? AddrF32(push.bias).v[expert * push.n_rows + row] : 0.0;
+        const float up_bias = has_bias != 0 && n_weights > 1u ? AddrF32(push.up_bias).v[expert * push.n_rows + row] : 0.0;
+        [[unroll]] for (uint n = 0; n < n_columns; n++) {
+            if (n >= n_live) break;
+            float value = acc[r * n_columns + n] + bias;
+            if (n_weights > 1u)
+                value = gated(activation, value, acc[((n_weights - 1u) * rows_per_lane + r) * n_columns + n] + up_bias);
+            y[y_row[n] * push.y_stride + row] = value;
+        }
+    }
+}

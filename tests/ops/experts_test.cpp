@@ -1,0 +1,356 @@
+// Mixture of experts against float64: routing in every mode, and whole layers (route, sort, products, weighted sum) on
+// every path, with steps from one token to many and fewer tokens than the plan has room for. Limits as in
+// linear_test.cpp.
+#include "ops/harness.h"
+#include "support/support.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <doctest/doctest.h>
+#include <numeric>
+
+using namespace vkinfer;
+using namespace vkinfer::test;
+using kernels::Activation;
+using kernels::ActivationMode;
+using kernels::CoopmatMode;
+using kernels::Gating;
+
+namespace {
+
+struct Router {
+    uint32_t n_experts = 8, n_used = 2;
+    Gating gating = Gating::softmax;
+    bool bias = false;
+    uint32_t n_groups = 1, n_groups_used = 1;
+    bool normalises = true;
+    float scale = 1;
+    bool shared_gate = false;
+};
+
+struct Choice {
+    uint32_t expert;
+    float weight;
+};
+
+/// Expert and weight per token and choice, ties to the lower index.
+std::vector<std::pair<uint32_t, double>> reference_route(const Router& r, const float* z,
+                                                         const std::vector<float>& bias) {
+    std::vector<double> p(r.n_experts), s(r.n_experts);
+    const double largest = *std::max_element(z, z + r.n_experts);
+    double total = 0;
+    for (uint32_t e = 0; e < r.n_experts; ++e) total += std::exp(z[e] - largest);
+    for (uint32_t e = 0; e < r.n_experts; ++e) {
+        switch (r.gating) {
+        case Gating::softmax:
+            p[e] = std::exp(z[e] - largest) / total;
+            break;
+        case Gating::sigmoid:
+            p[e] = 1 / (1 + std::exp(-double{z[e]}));
+            break;
+        case Gating::softmax_of_selected:
+            p[e] = z[e];
+            break;
+        case Gating::sqrt_softplus:
+            p[e] = std::sqrt(std::log1p(std::exp(double{z[e]})));
+            break;
+        }
+        s[e] = p[e] + (r.bias ? bias[e] : 0.0f);
+    }
+    if (r.n_groups > 1) {
+        const uint32_t size = r.n_experts / r.n_groups;
+        std::vector<std::pair<double, uint32_t>> groups;
+        for (uint32_t g = 0; g < r.n_groups; ++g) {
+            std::vector<double> values(s.begin() + g * size, s.begin() + (g + 1) * size);
+            std::ranges::sort(values, std::greater<>());
+            groups.emplace_back(-(values[0] + (size > 1 ? values[1] : 0)), g);
+        }
+        std::ranges::sort(groups);
+        for (uint32_t i = r.n_groups_used; i < r.n_groups; ++i)
+            for (uint32_t e = 0; e < size; ++e) s[groups[i].second * size + e] = -1e30;
+    }
+    std::vector<uint32_t> order(r.n_experts);
+    std::iota(order.begin(), order.end(), 0u);
+    std::ranges::stable_sort(order, [&](uint32_t a, uint32_t b) { return s[a] > s[b]; });
+    std::vector<std::pair<uint32_t, double>> chosen;
+    double sum = 0;
+    for (uint32_t j = 0; j < r.n_used; ++j) {
+        const double w = r.gating == Gating::softmax_of_selected ? std::exp(z[order[j]] - z[order[0]]) : p[order[j]];
+        chosen.emplace_back(order[j], w);
+        sum += w;
+    }
+    const double divisor = r.gating == Gating::softmax_of_selected ? sum : r.normalises ? std::max(sum, 6.1e-5) : 1;
+    for (auto& [expert, weight] : chosen) weight *= r.scale / divisor;
+    return chosen;
+}
+
+kernels::ExpertShape shape_of(const Router& r, uint32_t n_tokens, uint32_t n_embd, uint32_t n_ff) {
+    return {.n_tokens = n_tokens,
+            .n_experts = r.n_experts,
+            .n_used = r.n_used,
+            .n_embd = n_embd,
+            .n_ff = n_ff,
+            .has_shared_gate = r.shared_gate};
+}
+
+struct Routed {
+    gpu::Buffer counts, choices, tiles, slots;
+    std::vector<std::vector<std::pair<uint32_t, double>>> expected;
+    std::vector<double> shared_gates;
+};
+
+/// Routes n_live random tokens in a plan for n_tokens and compares choices, weights and the tile list.
+Routed route(const Router& r, uint32_t n_live, uint32_t n_tokens, uint32_t n_embd, uint32_t n_ff,
+             const kernels::Policy& policy, bool with_ties = false) {
+    OpHarness& h = harness();
+    const uint32_t stride = r.n_experts + r.shared_gate;
+    std::vector<float> logits = random_floats(uint64_t{n_live} * stride, 5 + n_live, 2.0f);
+    if (with_ties)
+        for (float& z : logits) z = std::round(z);
+    const std::vector<float> bias = random_floats(r.n_experts, 6, 0.3f);
+    const kernels::ExpertShape shape = shape_of(r, n_tokens, n_embd, n_ff);
+    Routed routed{.counts = h.buffer(std::vector<uint32_t>{n_live, 0, 0, 0}),
+                  .choices = h.buffer(shape.choices_bytes()),
+                  .tiles = h.buffer(shape.tiles_bytes()),
+                  .slots = h.buffer(shape.slots_bytes())};
+    const gpu::Buffer logit_buffer = h.buffer(logits), bias_buffer = h.buffer(bias);
+    const gpu::Buffer load = h.buffer(std::vector<uint32_t>(r.n_experts, 0));
+    h.run(kernels::ExpertRoute{.shape = shape,
+                               .gating = r.gating,
+                               .selection_bias = r.bias ? bias_buffer.address() : 0,
+                               .load = load.address(),
+                               .logits_stride = stride,
+                               .n_groups = r.n_groups,
+                               .n_groups_used = r.n_groups_used,
+                               .normalises = r.normalises,
+                               .scale = r.scale},
+          {&routed.counts, &logit_buffer, &routed.choices, &routed.tiles, &routed.slots}, policy);
+
+    const uint32_t choice_stride = r.n_used + r.shared_gate;
+    const auto choices = h.read<Choice>(routed.choices, uint64_t{n_live} * choice_stride);
+    std::vector<uint32_t> expected_load(r.n_experts, 0);
+    for (uint32_t t = 0; t < n_live; ++t) {
+        const float* z = &logits[uint64_t{t} * stride];
+        routed.expected.push_back(reference_route(r, z, bias));
+        for (uint32_t j = 0; j < r.n_used; ++j) {
+            const auto& [expert, weight] = routed.expected.back()[j];
+            const Choice& got = choices[uint64_t{t} * choice_stride + j];
+            CHECK(got.expert == expert);
+            CHECK(got.weight == doctest::Approx(weight).epsilon(2e-5));
+            ++expected_load[expert];
+        }
+        if (r.shared_gate) {
+            routed.shared_gates.push_back(1 / (1 + std::exp(-double{z[r.n_experts]})));
+            CHECK(choices[uint64_t{t} * choice_stride + r.n_used].weight ==
+                  doctest::Approx(routed.shared_gates.back()).epsilon(1e-5));
+        }
+    }
+    CHECK(h.read<uint32_t>(load, r.n_experts) == expected_load);
+
+    // Every slot stands in exactly one tile, which is of its expert.
+    const auto tiles = h.read<uint32_t>(routed.tiles, shape.tiles_bytes() / 4);
+    const auto slots = h.read<uint32_t>(routed.slots, uint64_t{n_live} * r.n_used);
+    std::vector<int> seen(slots.size(), 0);
+    REQUIRE(tiles[0] <= 2 * shape.n_slots());
+    for (uint32_t i = 0; i < tiles[0]; ++i) {
+        const uint32_t* tile = &tiles[16 + 4 * i];
+        CHECK(tile[2] > 0);
+        for (uint32_t place = tile[1]; place < tile[1] + tile[2]; ++place) {
+            REQUIRE(place < slots.size());
+            REQUIRE(slots[place] < slots.size());
+            ++seen[slots[place]];
+            CHECK(routed.expected[slots[place] / r.n_used][slots[place] % r.n_used].first == tile[0]);
+        }
+    }
+    CHECK(std::ranges::all_of(seen, [](int n) { return n == 1; }));
+    return routed;
+}
+
+struct Layer {
+    Router router;
+    format::TensorType type = format::TensorType::q4_0;
+    uint32_t n_embd = 64, n_ff = 32;
+    Activation activation = Activation::silu;
+    bool bias = false;
+    bool fused = false; ///< gate and up rows of an expert follow each other
+};
+
+double activate(Activation activation, double gate, double up) {
+    if (activation == Activation::clamped_silu) {
+        gate = std::min(gate, 7.0);
+        up = std::clamp(up, -7.0, 7.0);
+        return gate / (1 + std::exp(-1.702 * gate)) * (up + 1);
+    }
+    return gate / (1 + std::exp(-gate)) * up;
+}
+
+void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const kernels::Policy& policy, double limit) {
+    OpHarness& h = harness();
+    const Router& r = layer.router;
+    const uint32_t e_ff = layer.n_ff, d = layer.n_embd;
+    INFO(format::to_string(layer.type), " experts ", r.n_used, " of ", r.n_experts, ", ", d, " x ", e_ff, ", tokens ",
+         n_live, " of ", n_tokens, " bias ", layer.bias, " fused ", layer.fused);
+    const Routed routed = route(r, n_live, n_tokens, d, e_ff, policy);
+    const kernels::ExpertShape shape = shape_of(r, n_tokens, d, e_ff);
+    const TestWeight in = h.weight(layer.type, 2 * r.n_experts * e_ff, d, 11);
+    const TestWeight out = h.weight(layer.type, r.n_experts * d, e_ff, 12);
+    const std::vector<float> x = random_floats(uint64_t{n_live} * d, 13, 2.0f);
+    const std::vector<float> residual = random_floats(uint64_t{n_live} * d, 14);
+    const std::vector<float> shared = random_floats(uint64_t{n_live} * d, 15);
+    const std::vector<float> bias = random_floats(r.n_experts * e_ff, 16),
+                             up_bias = random_floats(r.n_experts * e_ff, 17);
+    const std::vector<float> out_bias = random_floats(r.n_experts * d, 18);
+    const gpu::Buffer x_buffer = h.buffer(x), residual_buffer = h.buffer(residual), shared_buffer = h.buffer(shared);
+    const gpu::Buffer bias_buffer = h.buffer(bias), up_bias_buffer = h.buffer(up_bias),
+                      out_bias_buffer = h.buffer(out_bias);
+    const gpu::Buffer hidden = h.buffer(uint64_t{4} * shape.n_slots() * e_ff);
+    const gpu::Buffer y = h.buffer(uint64_t{4} * n_tokens * d);
+
+    const uint32_t strips = e_ff / 16;
+    kernels::ExpertWeight in_weight{.weight = in.weight,
+                                    .expert_strips = layer.fused ? 2 * strips : strips,
+                                    .up_strips = layer.fused ? strips : r.n_experts * strips};
+    kernels::ExpertWeight out_weight{.weight = out.weight, .expert_strips = d / 16};
+    if (layer.bias) {
+        in_weight.bias = bias_buffer.address();
+        in_weight.up_bias = up_bias_buffer.address();
+        out_weight.bias = out_bias_buffer.address();
+    }
+    h.run(kernels::ExpertHidden{.shape = shape, .weight = in_weight, .activation = layer.activation},
+          {&routed.counts, &routed.tiles, &routed.slots, &x_buffer, &hidden}, policy);
+    h.run(kernels::ExpertOutput{.shape = shape, .weight = out_weight},
+          {&routed.counts, &routed.choices, &routed.tiles, &routed.slots, &hidden, &residual_buffer,
+           r.shared_gate ? &shared_buffer : &residual_buffer, &y},
+          policy);
+
+    std::vector<double> expected;
+    std::vector<double> one(e_ff);
+    for (uint32_t t = 0; t < n_live; ++t) {
+        std::vector<double> sum(d);
+        for (uint32_t i = 0; i < d; ++i) {
+            sum[i] = residual[uint64_t{t} * d + i];
+            if (r.shared_gate) sum[i] += routed.shared_gates[t] * shared[uint64_t{t} * d + i];
+        }
+        for (const auto& [e, w] : routed.expected[t]) {
+            for (uint32_t f = 0; f < e_ff; ++f) {
+                const uint64_t gate_row = layer.fused ? uint64_t{e} * 2 * e_ff + f : uint64_t{e} * e_ff + f;
+                const uint64_t up_row = gate_row + (layer.fused ? e_ff : r.n_experts * e_ff);
+                double gate = layer.bias ? bias[e * e_ff + f] : 0, up = layer.bias ? up_bias[e * e_ff + f] : 0;
+                for (uint32_t i = 0; i < d; ++i) {
+                    gate += double{in.values[gate_row * d + i]} * x[uint64_t{t} * d + i];
+                    up += double{in.values[up_row * d + i]} * x[uint64_t{t} * d + i];
+                }
+                one[f] = activate(layer.activation, gate, up);
+            }
+            for (uint32_t i = 0; i < d; ++i) {
+                double value = layer.bias ? out_bias[e * d + i] : 0;
+                for (uint32_t f = 0; f < e_ff; ++f)
+                    value += double{out.values[(uint64_t{e} * d + i) * e_ff + f]} * one[f];
+                sum[i] += w * value;
+            }
+        }
+        expected.insert(expected.end(), sum.begin(), sum.end());
+    }
+    CHECK(nmse(h.read<float>(y, expected.size()), expected) < limit);
+}
+
+struct Path {
+    CoopmatMode coopmat;
+    ActivationMode act;
+    double limit;
+};
+
+constexpr Path kPaths[] = {{CoopmatMode::off, ActivationMode::f32, 1e-11},
+                           {CoopmatMode::on, ActivationMode::automatic, 2e-6},
+                           {CoopmatMode::off, ActivationMode::q8, 3e-4}};
+
+} // namespace
+
+// Every shape of step and kind of weight is a pipeline of its own, which lavapipe compiles for a second or so: the
+// cases below are few, and chosen to differ in several things at once.
+TEST_CASE("routing in every mode, up to 22 of 512") {
+    const kernels::Policy policy = harness().policy();
+    for (const auto& [n_live, n_tokens] : {std::pair{1u, 1u}, {3u, 4u}, {45u, 64u}}) {
+        for (const auto gating :
+             {Gating::softmax, Gating::sigmoid, Gating::softmax_of_selected, Gating::sqrt_softplus}) {
+            INFO("gating ", static_cast<int>(gating), " tokens ", n_live);
+            route({.n_experts = 60,
+                   .n_used = 4,
+                   .gating = gating,
+                   .normalises = n_live != 3,
+                   .scale = 2.5f,
+                   .shared_gate = gating == Gating::softmax},
+                  n_live, n_tokens, 64, 32, policy);
+        }
+    }
+    route({.n_experts = 512, .n_used = 22, .gating = Gating::sigmoid, .bias = true}, 30, 32, 64, 32, policy);
+    for (const uint32_t n : {1u, 40u}) {
+        route(
+            {.n_experts = 64, .n_used = 8, .gating = Gating::sigmoid, .bias = true, .n_groups = 8, .n_groups_used = 3},
+            n, n, 64, 32, policy);
+    }
+    route({.n_experts = 3, .n_used = 3}, 5, 8, 64, 32, policy);
+    route({.n_experts = 1, .n_used = 1}, 1, 1, 64, 32, policy);
+}
+
+TEST_CASE("ties go to the expert of lower index") {
+    for (const auto& [n_live, n_tokens] : {std::pair{1u, 1u}, {20u, 32u}})
+        route({.n_experts = 40, .n_used = 6, .gating = Gating::softmax_of_selected}, n_live, n_tokens, 64, 32,
+              harness().policy(), true);
+}
+
+TEST_CASE("whole layers on every path, from one token to many") {
+    for (const Path& path : kPaths) {
+        const kernels::Policy policy = harness().policy(path.coopmat, path.act);
+        for (const auto& [n_live, n_tokens] : {std::pair{1u, 1u}, {3u, 4u}, {8u, 8u}, {13u, 16u}, {40u, 64u}}) {
+            check_layer({.router = {.n_experts = 17, .n_used = 5}, .n_embd = 96, .n_ff = 64, .fused = n_live == 3},
+                        n_live, n_tokens, policy, path.limit);
+        }
+        for (const uint32_t n : {1u, 5u}) {
+            check_layer({.router = {.gating = Gating::softmax_of_selected, .shared_gate = n == 5},
+                         .n_embd = 64,
+                         .n_ff = 96,
+                         .activation = Activation::clamped_silu,
+                         .bias = true},
+                        n, n == 1 ? 1 : 8, policy, path.limit);
+        }
+    }
+}
+
+TEST_CASE("experts of every kind of weight") {
+    using enum format::TensorType;
+    for (const Path& path : kPaths) {
+        const kernels::Policy policy = harness().policy(path.coopmat, path.act);
+        for (const auto type : {f16, q8_0, mxfp4, q4_k}) {
+            for (const uint32_t n : {1u, 35u}) {
+                check_layer({.router = {.n_experts = 4, .n_used = 2}, .type = type, .n_embd = 256, .n_ff = 256}, n, n,
+                            policy, path.limit);
+            }
+        }
+    }
+}
+
+TEST_CASE("all tokens to one expert, and more places than a tile holds") {
+    for (const Path& path : kPaths) {
+        const kernels::Policy policy = harness().policy(path.coopmat, path.act);
+        check_layer({.router = {.n_experts = 2, .n_used = 2}}, 70, 128, policy, path.limit);
+    }
+}
+
+TEST_CASE("few dispatches: routing, gate and up, down with the weighted sum") {
+    const kernels::Policy policy = harness().policy(CoopmatMode::off, ActivationMode::f32);
+    const auto count = [&](uint32_t n_tokens) {
+        const kernels::ExpertShape shape = shape_of({.n_experts = 128, .n_used = 8}, n_tokens, 2048, 768);
+        kernels::ExpertWeight in, out;
+        in.weight = {.type = format::TensorType::q4_0, .n_rows = 2 * 128 * 768, .n_cols = 2048, .codes = 4096};
+        out.weight = {.type = format::TensorType::q4_0, .n_rows = 128 * 2048, .n_cols = 768, .codes = 4096};
+        return std::vector{lower(kernels::ExpertRoute{.shape = shape, .logits_stride = 128}, policy).dispatches.size(),
+                           lower(kernels::ExpertHidden{.shape = shape, .weight = in}, policy).dispatches.size(),
+                           lower(kernels::ExpertOutput{.shape = shape, .weight = out}, policy).dispatches.size()};
+    };
+    CHECK(count(1) == std::vector<size_t>{1, 1, 1});
+    CHECK(count(2) == std::vector<size_t>{1, 1, 2});
+    CHECK(count(32) == std::vector<size_t>{1, 1, 2});
+    CHECK(count(512) == std::vector<size_t>{2, 1, 2});
+}
