@@ -29,6 +29,9 @@ using DequantiseFunction = void (*)(const std::byte* blocks, float* values, size
 /// Encodes `n_elements` (whole blocks) of finite `values`; never reads beyond them.
 using QuantiseFunction = void (*)(const float* values, std::byte* blocks, size_t n_elements);
 
+/// A codebook as kernels read it; every call gives the same words.
+using KernelTable = std::span<const uint32_t> (*)();
+
 /// What the rest of the project needs to know about a tensor type.
 struct TypeTraits {
     TensorType type;
@@ -38,7 +41,7 @@ struct TypeTraits {
     TypeKind kind;
     DequantiseFunction dequantise = nullptr; ///< null for integers
     QuantiseFunction quantise = nullptr;     ///< null where nothing here writes the type
-    std::span<const uint16_t> codebook = {}; ///< that codes are indices of; kernels get it as a table
+    KernelTable kernel_table = nullptr;      ///< of types whose codes are indices of a codebook
 
     double bits_per_element() const { return 8.0 * block_bytes / block_elements; }
     /// Bytes of a row of `n_elements`, which must be whole blocks.

@@ -6,8 +6,9 @@
 namespace vkinfer::kernels {
 
 uint64_t Codebooks::address(gpu::Device& device, format::TensorType type) {
-    const std::span<const uint16_t> words = format::traits(type).codebook;
-    if (words.empty()) return 0;
+    const format::KernelTable table = format::traits(type).kernel_table;
+    if (table == nullptr) return 0;
+    const std::span<const uint32_t> words = table();
     for (const Entry& entry : entries_) {
         if (entry.words == words.data()) return entry.buffer.address();
     }

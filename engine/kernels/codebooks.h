@@ -21,7 +21,7 @@ public:
 
 private:
     struct Entry {
-        const uint16_t* words; ///< types that share a codebook share its copy
+        const uint32_t* words; ///< types that share a codebook share its copy
         gpu::Buffer buffer;
     };
 

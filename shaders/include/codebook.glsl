@@ -1,9 +1,13 @@
-// Entry k of the codebook of the weight's type: a word of 16 bits with 2-bit or 4-bit codes. A codebook lies in device memory
-// (kernels::Codebooks), whose address comes with the push constant `table` of every kernel that decodes weights; at 512 bytes
-// to 4 KiB it stays in the first cache. As an array constant it would be copied to each invocation's memory on some drivers.
-layout(buffer_reference, scalar, buffer_reference_align = 2) readonly restrict buffer AddrCodebook { uint16_t v[]; };
+// Codebooks of the IQ types. They lie in device memory (kernels::Codebooks), whose address comes with the push constant
+// `table` of every kernel that decodes weights; at 2 to 8 KiB they stay in the first cache. As array constants they would be
+// copied to each invocation's memory on some drivers. Entries hold codes in the order of weight_codes.glsl, so that eight
+// elements are a few operations on words (engine/format/types/iq_tables.h makes them).
+layout(buffer_reference, scalar, buffer_reference_align = 8) readonly restrict buffer AddrCodebook2 { uvec2 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 4) readonly restrict buffer AddrCodebook1 { uint v[]; };
 #ifdef WEIGHT_REPACK_ONLY
-uint codebook(uint k) { return 0u; }
+uint codebook1(uint k) { return 0u; }
+uvec2 codebook2(uint k) { return uvec2(0u); }
 #else
-uint codebook(uint k) { return uint(AddrCodebook(push.table).v[k]); }
+uint codebook1(uint k) { return AddrCodebook1(push.table).v[k]; }
+uvec2 codebook2(uint k) { return AddrCodebook2(push.table).v[k]; }
 #endif

@@ -2,6 +2,7 @@
 // the top nibbles of the four words that hold the scales.
 #include "format/types/block.h"
 #include "format/types/iq_grids.h"
+#include "format/types/iq_tables.h"
 
 namespace vkinfer::format::types {
 
@@ -28,7 +29,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq1_m;
-const TypeTraits iq1_m = {TensorType::iq1_m,           "IQ1_M", 256,       56, TypeKind::quantised,
-                          decode_row<256, 56, decode>, nullptr, kIq1sWords};
+const TypeTraits iq1_m = {TensorType::iq1_m,           "IQ1_M", 256,      56, TypeKind::quantised,
+                          decode_row<256, 56, decode>, nullptr, iq1_table};
 
 } // namespace vkinfer::format::types

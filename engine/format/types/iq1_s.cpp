@@ -2,6 +2,7 @@
 // all values by an eighth up or down.
 #include "format/types/block.h"
 #include "format/types/iq_grids.h"
+#include "format/types/iq_tables.h"
 
 namespace vkinfer::format::types {
 
@@ -23,7 +24,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq1_s;
-const TypeTraits iq1_s = {TensorType::iq1_s,           "IQ1_S", 256,       50, TypeKind::quantised,
-                          decode_row<256, 50, decode>, nullptr, kIq1sWords};
+const TypeTraits iq1_s = {TensorType::iq1_s,           "IQ1_S", 256,      50, TypeKind::quantised,
+                          decode_row<256, 50, decode>, nullptr, iq1_table};
 
 } // namespace vkinfer::format::types

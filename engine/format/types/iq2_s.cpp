@@ -1,6 +1,7 @@
 // IQ2_S: 32 vectors of eight values with 10-bit codebook indices and full sign bytes; 16 scales of 4 bits.
 #include "format/types/block.h"
 #include "format/types/iq_grids.h"
+#include "format/types/iq_tables.h"
 
 namespace vkinfer::format::types {
 
@@ -20,7 +21,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq2_s;
-const TypeTraits iq2_s = {TensorType::iq2_s,           "IQ2_S", 256,       82, TypeKind::quantised,
-                          decode_row<256, 82, decode>, nullptr, kIq2sWords};
+const TypeTraits iq2_s = {TensorType::iq2_s,           "IQ2_S", 256,        82, TypeKind::quantised,
+                          decode_row<256, 82, decode>, nullptr, iq2_s_table};
 
 } // namespace vkinfer::format::types

@@ -1,6 +1,7 @@
 // IQ2_XS: 32 vectors of eight values, each a word of 9 bits into the codebook and 7 bits of signs; 16 scales of 4 bits.
 #include "format/types/block.h"
 #include "format/types/iq_grids.h"
+#include "format/types/iq_tables.h"
 
 namespace vkinfer::format::types {
 
@@ -21,7 +22,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq2_xs;
-const TypeTraits iq2_xs = {TensorType::iq2_xs,          "IQ2_XS", 256,        74, TypeKind::quantised,
-                           decode_row<256, 74, decode>, nullptr,  kIq2xsWords};
+const TypeTraits iq2_xs = {TensorType::iq2_xs,          "IQ2_XS", 256,         74, TypeKind::quantised,
+                           decode_row<256, 74, decode>, nullptr,  iq2_xs_table};
 
 } // namespace vkinfer::format::types

@@ -2,6 +2,7 @@
 // scale.
 #include "format/types/block.h"
 #include "format/types/iq_grids.h"
+#include "format/types/iq_tables.h"
 
 namespace vkinfer::format::types {
 
@@ -24,7 +25,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq2_xxs;
-const TypeTraits iq2_xxs = {TensorType::iq2_xxs,         "IQ2_XXS", 256,         66, TypeKind::quantised,
-                            decode_row<256, 66, decode>, nullptr,   kIq2xxsWords};
+const TypeTraits iq2_xxs = {TensorType::iq2_xxs,         "IQ2_XXS", 256,          66, TypeKind::quantised,
+                            decode_row<256, 66, decode>, nullptr,   iq2_xxs_table};
 
 } // namespace vkinfer::format::types

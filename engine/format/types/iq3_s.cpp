@@ -1,6 +1,7 @@
 // IQ3_S: 64 vectors of four values with 9-bit codebook indices, full sign bytes and 8 scales of 4 bits.
 #include "format/types/block.h"
 #include "format/types/iq_grids.h"
+#include "format/types/iq_tables.h"
 
 namespace vkinfer::format::types {
 
@@ -21,7 +22,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq3_s;
-const TypeTraits iq3_s = {TensorType::iq3_s, "IQ3_S",   256, 110, TypeKind::quantised, decode_row<256, 110, decode>,
-                          nullptr,           kIq3sWords};
+const TypeTraits iq3_s = {TensorType::iq3_s, "IQ3_S",    256, 110, TypeKind::quantised, decode_row<256, 110, decode>,
+                          nullptr,           iq3_s_table};
 
 } // namespace vkinfer::format::types

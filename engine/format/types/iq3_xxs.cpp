@@ -2,6 +2,7 @@
 // scale.
 #include "format/types/block.h"
 #include "format/types/iq_grids.h"
+#include "format/types/iq_tables.h"
 
 namespace vkinfer::format::types {
 
@@ -25,7 +26,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits iq3_xxs;
-const TypeTraits iq3_xxs = {TensorType::iq3_xxs,         "IQ3_XXS", 256,         98, TypeKind::quantised,
-                            decode_row<256, 98, decode>, nullptr,   kIq3xxsWords};
+const TypeTraits iq3_xxs = {TensorType::iq3_xxs,         "IQ3_XXS", 256,          98, TypeKind::quantised,
+                            decode_row<256, 98, decode>, nullptr,   iq3_xxs_table};
 
 } // namespace vkinfer::format::types

@@ -15,10 +15,14 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     const float d = half_bits_to_float(((head.x >> 12) & 15u) | (head.x >> 28) << 4 | ((head.y >> 12) & 15u) << 8 | (head.y >> 28) << 12);
     const uint two = (b < 4 ? head.x : head.y) >> (16 * ((b >> 1) & 1u) + 6 * (b & 1u));
     const float scale[2] = float[2](d * float(2 * (two & 7u) + 1), d * float(2 * ((two >> 3) & 7u) + 1));
+    uint c[8];
+    float offset[4];
     [[unroll]] for (uint g = 0; g < 4; g++) {
         const uint nibble = high >> (4 * g);
-        iq1_put(((low >> (8 * g)) & 255u) | (nibble & 7u) << 8, (nibble & 8u) != 0, scale[g / 2], g, w);
+        iq1_put(((low >> (8 * g)) & 255u) | (nibble & 7u) << 8, g, c);
+        offset[g] = scale[g / 2] * iq1_offset((nibble & 8u) != 0);
     }
+    [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * code_at(c, e) + offset[e / 8];
 }
 
 // GGUF block: 32 low index bytes, 16 bytes of high bits, 8 of scales.

@@ -3,17 +3,20 @@
 // bits for each 8 elements, the scale, the direction of the eighth. Scales: f16 [strip][super-block][16 rows].
 #include "weight_codes.glsl"
 #include "iq1.glsl"
+#define WEIGHT_CODES_SIGNED 0
 
-void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
     const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
     const uint64_t scale_tile = tile_at(scales, tile >> 3, 32u);
     const uint b = uint(tile) & 7u;
     const uint low = load_quarter(code_tile, b, row);
     const uint high = uint(AddrU16(code_tile).v[(32 + row) * 8 + b]);
-    const float d = float(AddrF16(scale_tile).v[row]) * float(2 * ((high >> 12) & 7u) + 1);
-    [[unroll]] for (uint g = 0; g < 4; g++)
-        iq1_put(((low >> (8 * g)) & 255u) | ((high >> (3 * g)) & 7u) << 8, (high & 0x8000u) != 0, d, g, w);
+    d = float(AddrF16(scale_tile).v[row]) * float(2 * ((high >> 12) & 7u) + 1);
+    m = d * iq1_offset((high & 0x8000u) != 0);
+    [[unroll]] for (uint g = 0; g < 4; g++) iq1_put(((low >> (8 * g)) & 255u) | ((high >> (3 * g)) & 7u) << 8, g, c);
 }
+
+#include "weight_from_int8.glsl"
 
 // GGUF block: f16 d, 32 low index bytes, 8 u16 as above.
 void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {

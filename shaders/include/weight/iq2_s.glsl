@@ -3,7 +3,6 @@
 // Scales: [strip][super-block], each 8 bytes of 16 rows (high index bits of a block), 8 bytes of 16 rows (both scales of a
 // block), f16 d of 16 rows.
 #include "weight_codes.glsl"
-#include "codebook.glsl"
 #include "iq_signs.glsl"
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
@@ -15,10 +14,12 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     const uint two = uint(AddrU8(scale_tile + 128).v[row * 8 + b]);
     const float d = float(AddrF16(scale_tile + 256).v[row]) * 0.25;
     const float scale[2] = float[2](d * (0.5 + float(two & 15u)), d * (0.5 + float(two >> 4)));
+    uint c[8];
     [[unroll]] for (uint g = 0; g < 4; g++) {
         const uint index = ((q.x >> (8 * g)) & 255u) | ((high >> (2 * g)) & 3u) << 8;
-        iq2_put(codebook(index), q.y >> (8 * g), scale[g / 2], g, w);
+        put_signed(codebook2(index), q.y >> (8 * g), g, c);
     }
+    [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * signed_code_at(c, e);
 }
 
 // GGUF block: f16 d, 32 low index bytes, 32 sign bytes, 8 bytes of high bits, 8 of scales.

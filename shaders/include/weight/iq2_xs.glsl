@@ -2,7 +2,6 @@
 // Codes: [strip][super-block][4 granules][16 rows], half a granule a block: four u16 of 9 bits index and 7 bits sign index.
 // Scales: [strip][super-block], each 8 bytes of 16 rows (both scales of a block), then f16 d of 16 rows.
 #include "weight_codes.glsl"
-#include "codebook.glsl"
 #include "iq_signs.glsl"
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
@@ -13,10 +12,12 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     const uint two = uint(AddrU8(scale_tile).v[row * 8 + b]);
     const float d = float(AddrF16(scale_tile + 128).v[row]) * 0.25;
     const float scale[2] = float[2](d * (0.5 + float(two & 15u)), d * (0.5 + float(two >> 4)));
+    uint c[8];
     [[unroll]] for (uint g = 0; g < 4; g++) {
         const uint word = (q[g / 2] >> (16 * (g % 2))) & 0xffffu;
-        iq2_put(codebook(word & 511u), even_signs(word >> 9), scale[g / 2], g, w);
+        put_signed(codebook2(word & 511u), even_signs(word >> 9), g, c);
     }
+    [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * signed_code_at(c, e);
 }
 
 // GGUF block: f16 d, 64 bytes of codes, 8 bytes of scales.

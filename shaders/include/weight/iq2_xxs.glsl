@@ -2,18 +2,20 @@
 // Codes: [strip][super-block][4 granules][16 rows], half a granule a block: four index bytes, then four 7-bit sign indices and
 // the scale. Scales: f16 [strip][super-block][16 rows].
 #include "weight_codes.glsl"
-#include "codebook.glsl"
 #include "iq_signs.glsl"
+#define WEIGHT_CODES_SIGNED 1
 
-void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
     const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
     const uint64_t scale_tile = tile_at(scales, tile >> 3, 32u);
     const uint b = uint(tile) & 7u;
     const uvec2 q = load_half(code_tile, b, row);
-    const float d = float(AddrF16(scale_tile).v[row]) * (0.5 + float(q.y >> 28)) * 0.25;
-    [[unroll]] for (uint g = 0; g < 4; g++)
-        iq2_put(codebook((q.x >> (8 * g)) & 255u), even_signs(q.y >> (7 * g)), d, g, w);
+    d = float(AddrF16(scale_tile).v[row]) * (0.5 + float(q.y >> 28)) * 0.25;
+    m = 0.0;
+    [[unroll]] for (uint g = 0; g < 4; g++) put_signed(codebook2((q.x >> (8 * g)) & 255u), even_signs(q.y >> (7 * g)), g, c);
 }
+
+#include "weight_from_int8.glsl"
 
 // GGUF block: f16 d, then 8 bytes a block as above.
 void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {

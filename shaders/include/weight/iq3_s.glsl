@@ -3,10 +3,10 @@
 // block. Scales: [strip][super-block], each 8 bytes of 16 rows (ninth index bits of a block), 4 bytes of 16 rows (scales),
 // f16 d of 16 rows.
 #include "weight_codes.glsl"
-#include "codebook.glsl"
 #include "iq_signs.glsl"
+#define WEIGHT_CODES_SIGNED 1
 
-void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
     const uint64_t code_tile = tile_at(codes, tile >> 3, 1536u);
     const uint64_t scale_tile = tile_at(scales, tile >> 3, 224u);
     const uint b = uint(tile) & 7u;
@@ -14,13 +14,16 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     const uint signs = load_quarter(code_tile, 16 + b, row);
     const uint high = uint(AddrU8(scale_tile).v[row * 8 + b]);
     const uint scale = (AddrU32(scale_tile + 128).v[row] >> (4 * b)) & 15u;
-    const float d = float(AddrF16(scale_tile + 192).v[row]) * float(1 + 2 * scale);
-    [[unroll]] for (uint g = 0; g < 8; g++) {
-        const uint entry = codebook(((q[g / 4] >> (8 * (g % 4))) & 255u) | ((high >> g) & 1u) << 8);
-        [[unroll]] for (uint j = 0; j < 4; j++)
-            w[4 * g + j] = with_sign(d * float(2 * ((entry >> (4 * j)) & 7u) + 1), signs >> (8 * (g / 2)), 4 * (g % 2) + j);
+    d = float(AddrF16(scale_tile + 192).v[row]) * float(1 + 2 * scale);
+    m = 0.0;
+    [[unroll]] for (uint g = 0; g < 4; g++) {
+        const uint two = q[g / 2] >> (16 * (g % 2)), bits = high >> (2 * g);
+        put_signed(join_entries(codebook2((two & 255u) | (bits & 1u) << 8), codebook2(((two >> 8) & 255u) | (bits & 2u) << 7)),
+                   signs >> (8 * g), g, c);
     }
 }
+
+#include "weight_from_int8.glsl"
 
 // GGUF block: f16 d, 64 low index bytes, 8 bytes of ninth bits, 32 of signs, 4 of scales.
 void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {

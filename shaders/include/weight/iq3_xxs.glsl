@@ -2,25 +2,24 @@
 // Codes: [strip][super-block][6 granules][16 rows]: 4 of index bytes, half a granule a block, and 2 with a word a block of four
 // 7-bit sign indices and the scale. Scales: f16 [strip][super-block][16 rows].
 #include "weight_codes.glsl"
-#include "codebook.glsl"
 #include "iq_signs.glsl"
+#define WEIGHT_CODES_SIGNED 1
 
-void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
     const uint64_t code_tile = tile_at(codes, tile >> 3, 1536u);
     const uint64_t scale_tile = tile_at(scales, tile >> 3, 32u);
     const uint b = uint(tile) & 7u;
     const uvec2 q = load_half(code_tile, b, row);
     const uint signs = load_quarter(code_tile, 16 + b, row);
-    const float d = float(AddrF16(scale_tile).v[row]) * (0.5 + float(signs >> 28)) * 0.5;
-    [[unroll]] for (uint g = 0; g < 8; g++) {
-        const uint entry = codebook((q[g / 4] >> (8 * (g % 4))) & 255u);
-        const uint byte = even_signs(signs >> (7 * (g / 2)));
-        [[unroll]] for (uint j = 0; j < 4; j++) {
-            const uint code = (entry >> (4 * j)) & 7u; // 4, 12, 20 ... 52, and 62 instead of 60
-            w[4 * g + j] = with_sign(d * float(8 * code + 4 + 2 * ((code + 1) >> 3)), byte, 4 * (g % 2) + j);
-        }
+    d = float(AddrF16(scale_tile).v[row]) * (0.5 + float(signs >> 28)) * 0.5;
+    m = 0.0;
+    [[unroll]] for (uint g = 0; g < 4; g++) {
+        const uint two = q[g / 2] >> (16 * (g % 2));
+        put_signed(join_entries(codebook2(two & 255u), codebook2((two >> 8) & 255u)), even_signs(signs >> (7 * g)), g, c);
     }
 }
+
+#include "weight_from_int8.glsl"
 
 // GGUF block: f16 d, 64 index bytes, 32 bytes of signs and scales.
 void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
