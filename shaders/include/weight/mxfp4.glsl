@@ -10,10 +10,12 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     const uint64_t code_tile = tile_at(codes, tile, 256u);
     const uint64_t scale_tile = tile_at(scales, tile, 16u);
     const uvec4 q = load_granule(code_tile, 0, row);
-    const float d = mxfp4_half_scale(uint(AddrU8(scale_tile).v[row]));
+    // In two factors, neither of which is subnormal: devices may flush those, and the values need not be.
+    const uint e = uint(AddrU8(scale_tile).v[row]);
+    const float d = uintBitsToFloat((max(e, 2u) - 1u) << 23), rest = e == 0 ? 0.5 : e == 1 ? 1.0 : 2.0;
     [[unroll]] for (uint i = 0; i < 4; i++) {
         [[unroll]] for (uint j = 0; j < 4; j++) {
-            const vec2 pair = fp4_pair(q[i], j) * 2.0 * d;
+            const vec2 pair = fp4_pair(q[i], j) * rest * d;
             w[8 * i + 2 * j] = pair.x;
             w[8 * i + 2 * j + 1] = pair.y;
         }
