@@ -10,7 +10,11 @@ int main(int argc, char** argv) {
         std::shared_ptr<runtime::Engine> engine;
         {
             tools::ProgressBar bar("loading " + options.model.filename().string());
-            options.progress = [&](float done) { bar.show(done); };
+            const runtime::LoadCallback outer = options.progress;
+            options.progress = [&](const runtime::LoadProgress& progress) {
+                bar.show(progress.done_bytes, progress.all_bytes);
+                if (outer) outer(progress); // ends the loading when the server stops
+            };
             engine = runtime::Engine::create(options);
         }
         log.info("{}", engine->describe());

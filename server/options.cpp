@@ -76,6 +76,11 @@ std::expected<Options, int> parse_options(int argc, const char* const* argv, std
                                                     {"error", LogLevel::error}};
     app.add_option("--log-level", options.log_level, "debug, info, warning or error")
         ->transform(CLI::CheckedTransformer(levels).description(""));
+    const std::map<std::string, OnDeviceLost> losses = {{"restart", OnDeviceLost::restart},
+                                                        {"exit", OnDeviceLost::exit}};
+    app.add_option("--on-device-lost", options.on_device_lost,
+                   "restart: load the model again after a GPU reset and go on; exit: end with status 1")
+        ->transform(CLI::CheckedTransformer(losses).description(""));
     try {
         app.parse(tools::cli11_arguments(argc, argv, tools::kSingleDashLongNames));
     } catch (const CLI::ParseError& error) {

@@ -10,10 +10,14 @@
 
 namespace vkinfer::server {
 
+/// What to do when the GPU was reset under a running server.
+enum class OnDeviceLost : uint8_t { restart, exit };
+
 struct Options {
     runtime::EngineOptions engine;
     ServerConfig server;
     LogLevel log_level = LogLevel::info;
+    OnDeviceLost on_device_lost = OnDeviceLost::restart;
 };
 
 /// Options, or the exit status of a program that has nothing to do: after --help, --version (0) or a mistake (2),

@@ -1,4 +1,6 @@
+#include "base/error.h"
 #include "tools/engine_flags.h"
+#include "tools/interrupt.h"
 #include "tools/progress_bar.h"
 
 #include <cstdio>
@@ -10,8 +12,15 @@ std::unique_ptr<runtime::Engine> create_engine(runtime::EngineOptions options, b
     std::unique_ptr<runtime::Engine> engine;
     {
         ProgressBar bar("loading " + options.model.filename().string());
-        options.progress = [&](float done) { bar.show(done); };
+        const runtime::LoadCallback outer = options.progress;
+        catch_interrupts();
+        options.progress = [&](const runtime::LoadProgress& progress) {
+            bar.show(progress.done_bytes, progress.all_bytes);
+            if (outer) outer(progress);
+            if (interrupted()) throw Error(ErrorKind::cancelled, "Loading was cancelled.");
+        };
         engine = runtime::Engine::create(options);
+        restore_interrupts();
     }
     if (!is_quiet) std::fprintf(stderr, "%s, %s\n", engine->info().name.c_str(), engine->describe().c_str());
     return engine;

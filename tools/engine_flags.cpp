@@ -23,7 +23,8 @@ void add_model_flags(CLI::App& app, runtime::EngineOptions& options) {
     app.add_option("-m,--model", options.model, "model file (GGUF); the first of a split one; default: the demo model");
     app.add_option("--device,--dev", options.device, "device: index, UUID or part of the name (see: vkinfer devices)");
     app.add_option("--ctk,--cache-type-k", options.type_k,
-                   "type of the K cache: f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl (-ctk)")
+                   "type of the K cache: f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl; auto: f16, or smaller "
+                   "where it is fitted (-ctk)")
         ->capture_default_str();
     app.add_option("--ctv,--cache-type-v", options.type_v, "type of the V cache (-ctv)")->capture_default_str();
     app.add_option("--coopmat", options.coopmat, "cooperative matrices")
@@ -32,15 +33,21 @@ void add_model_flags(CLI::App& app, runtime::EngineOptions& options) {
     app.add_option("--act", options.act, "precision of activations in matmuls")
         ->check(CLI::IsMember({"auto", "f32", "f16", "q8"}))
         ->capture_default_str();
+    app.add_flag("--spill", options.allow_spill,
+                 "put weights that a discrete card has no room for into host memory, read over PCIe (slow)");
     app.add_flag("--validation", options.validation, "run under the Vulkan validation layer");
     app.add_flag_function(
         "-v,--verbose", [&](int64_t) { options.log = Log(stderr_sink(), LogLevel::debug); }, "log details");
 }
 
 void add_engine_flags(CLI::App& app, runtime::EngineOptions& options) {
-    app.add_option("-c,--ctx-size", options.n_ctx, "tokens one sequence can hold; 0: what the model was trained with")
+    app.add_option("-c,--ctx-size", options.n_ctx,
+                   "tokens one sequence can hold; 0: the model's own, as far as it fits")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
+    app.add_flag_function(
+        "--fit,!--no-fit", [&](int64_t n) { options.fit = n > 0; },
+        "less context, or smaller K/V types, where they do not fit (the default without -c)");
     app.add_option("--ub,--ubatch-size", options.n_ubatch, "tokens evaluated at once (-ub)")
         ->check(CLI::Range(1, 1 << 16))
         ->capture_default_str();

@@ -20,4 +20,8 @@ void catch_interrupts() {
     sigaction(SIGINT, &action, nullptr);
 }
 
+void restore_interrupts() {
+    std::signal(SIGINT, SIG_DFL);
+}
+
 } // namespace vkinfer::tools

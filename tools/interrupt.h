@@ -11,4 +11,7 @@ std::atomic<bool>& interrupted();
 /// From now on Ctrl-C sets interrupted() and ends no program; system calls that wait return with EINTR.
 void catch_interrupts();
 
+/// Ctrl-C ends the program again.
+void restore_interrupts();
+
 } // namespace vkinfer::tools

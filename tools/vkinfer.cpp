@@ -2,9 +2,11 @@
 #include "tools/chat_command.h"
 #include "tools/command.h"
 #include "tools/devices_command.h"
+#include "tools/doctor_command.h"
 #include "tools/file_commands.h"
 #include "tools/info_command.h"
 #include "tools/logits_command.h"
+#include "tools/plan_command.h"
 #include "tools/program.h"
 #include "tools/run_command.h"
 #include "tools/shaders_command.h"
@@ -20,7 +22,10 @@ constexpr auto kCommands = std::to_array<Command>({
     {"chat", "chat with a model in the terminal", add_chat_command},
     {"run", "answer one prompt, from -p or standard input", add_run_command},
     {"info", "what a model file holds, and the memory it needs (no GPU is used)", add_info_command},
+    {"plan", "where a model's memory goes, here or on a machine whose profile you have (no GPU is used)",
+     add_plan_command},
     {"devices", "list the devices", add_devices_command},
+    {"doctor", "what is known of a device, its driver and its memory, and what to change", add_doctor_command},
     {"logits", "write the logits of every position, to compare with other engines", add_logits_command},
     {"shaders", "what the driver made of every pipeline: registers, spills, instructions", add_shaders_command},
     {"quantize", "make a quantised model of a float one", add_quantize_command},

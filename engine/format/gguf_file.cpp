@@ -51,14 +51,14 @@ GgufFile::GgufFile(GgufFile&&) noexcept = default;
 GgufFile& GgufFile::operator=(GgufFile&&) noexcept = default;
 GgufFile::~GgufFile() = default;
 
-GgufFile::GgufFile(const std::filesystem::path& path) : name_(path.string()) {
+GgufFile::GgufFile(const std::filesystem::path& path, bool header_only) : name_(path.string()) {
     auto shard = std::make_unique<Shard>();
     shard->file.emplace(path);
     shard->mapping.emplace(*shard->file);
     shard->bytes = shard->mapping->bytes();
-    shard->contents = parse_gguf(shard->bytes, name_);
+    shard->contents = parse_gguf(shard->bytes, name_, header_only);
     add_shard(std::move(shard));
-    open_siblings(path);
+    open_siblings(path, header_only);
     index();
 }
 
@@ -81,7 +81,7 @@ void GgufFile::add_shard(std::unique_ptr<Shard> shard) {
 }
 
 // The names of the other shards come from the given path only, never from the content of a file.
-void GgufFile::open_siblings(const std::filesystem::path& path) {
+void GgufFile::open_siblings(const std::filesystem::path& path, bool header_only) {
     index();
     const auto count = get_or<uint32_t>("split.count", 0);
     if (count <= 1) return;
@@ -108,7 +108,7 @@ void GgufFile::open_siblings(const std::filesystem::path& path) {
         }
         shard->mapping.emplace(*shard->file);
         shard->bytes = shard->mapping->bytes();
-        shard->contents = parse_gguf(shard->bytes, sibling.string());
+        shard->contents = parse_gguf(shard->bytes, sibling.string(), header_only);
         for (const auto& [key, wanted] : {std::pair{"split.no", number - 1}, {"split.count", count}}) {
             const auto entry = std::ranges::find(shard->contents.metadata, key, &MetadataEntry::key);
             const auto found = entry == shard->contents.metadata.end() ? std::nullopt : entry->value.as<uint32_t>();

@@ -21,7 +21,10 @@ namespace vkinfer::format {
 class GgufFile {
 public:
     /// Opens a file and, when it is the first shard of a split model, all others beside it. Throws Error.
-    explicit GgufFile(const std::filesystem::path& path);
+    explicit GgufFile(const std::filesystem::path& path) : GgufFile(path, false) {}
+    /// The same when only the beginning of each file is there, up to the tensor data: for planning before a download.
+    /// Tensors can be listed and not read.
+    static GgufFile open_header(const std::filesystem::path& path) { return GgufFile(path, true); }
     /// From memory (tests, fuzzing, embedded models); `bytes` must outlive the object. `name` stands for the file.
     GgufFile(std::span<const std::byte> bytes, std::string name);
     GgufFile(GgufFile&&) noexcept;
@@ -113,10 +116,11 @@ public:
 private:
     struct Shard;
 
+    GgufFile(const std::filesystem::path& path, bool header_only);
     const GgufValue& required(std::string_view key) const;
     [[noreturn]] void refuse_conversion(std::string_view key, const GgufValue& value, const char* wanted) const;
     void check_per_layer_count(std::string_view key, const GgufValue& value, size_t n_layers) const;
-    void open_siblings(const std::filesystem::path& path);
+    void open_siblings(const std::filesystem::path& path, bool header_only);
     void add_shard(std::unique_ptr<Shard> shard);
     void index();
     void set_entry(std::string key, ValueType type, std::string bytes);

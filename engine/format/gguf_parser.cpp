@@ -26,7 +26,8 @@ constexpr const char* kDamagedHint = "The file is damaged or incomplete; downloa
 
 class Parser {
 public:
-    Parser(std::span<const std::byte> bytes, std::string_view file_name) : bytes_(bytes), file_name_(file_name) {}
+    Parser(std::span<const std::byte> bytes, std::string_view file_name, bool header_only)
+        : bytes_(bytes), file_name_(file_name), header_only_(header_only) {}
 
     GgufContents parse() {
         read_header();
@@ -249,7 +250,11 @@ private:
                 refuse("tensor {} has offset {}, which is no multiple of the alignment {}.", name, tensor.offset,
                        contents_.alignment);
             }
-            if (tensor.offset > data_size || tensor.size_bytes > data_size - tensor.offset) {
+            if (header_only_) {
+                if (tensor.offset > uint64_t{1} << 62 || tensor.size_bytes > uint64_t{1} << 62) {
+                    refuse("tensor {} has {} bytes at offset {}.", name, tensor.size_bytes, tensor.offset);
+                }
+            } else if (tensor.offset > data_size || tensor.size_bytes > data_size - tensor.offset) {
                 refuse("tensor {} has {} bytes at offset {} of the data, which is only {} bytes long.", name,
                        tensor.size_bytes, tensor.offset, data_size);
             }
@@ -268,6 +273,7 @@ private:
 
     std::span<const std::byte> bytes_;
     std::string_view file_name_;
+    bool header_only_;
     size_t position_ = 0;
     uint64_t n_tensors_ = 0;
     uint64_t n_entries_ = 0;
@@ -282,8 +288,8 @@ std::string TensorInfo::shape_text() const {
     return text + "]";
 }
 
-GgufContents parse_gguf(std::span<const std::byte> bytes, std::string_view file_name) {
-    return Parser(bytes, file_name).parse();
+GgufContents parse_gguf(std::span<const std::byte> bytes, std::string_view file_name, bool header_only) {
+    return Parser(bytes, file_name, header_only).parse();
 }
 
 } // namespace vkinfer::format

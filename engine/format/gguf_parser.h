@@ -45,6 +45,7 @@ struct GgufContents {
 
 /// Parses a whole file. Throws Error{invalid_input | unsupported} that begins with `file_name`. Allocates in proportion
 /// to what the file really holds, whatever its counts claim.
-GgufContents parse_gguf(std::span<const std::byte> bytes, std::string_view file_name);
+/// `header_only`: the tensors' bytes need not be there.
+GgufContents parse_gguf(std::span<const std::byte> bytes, std::string_view file_name, bool header_only = false);
 
 } // namespace vkinfer::format

@@ -187,6 +187,16 @@ void GgufWriter::finish() {
     start_data();
     VKINFER_ASSERT(current_tensor_ == tensors_.size());
     pad_to(align_up(position_, alignment_));
+    close();
+}
+
+void GgufWriter::finish_header() {
+    start_data();
+    VKINFER_ASSERT(position_ == data_start_);
+    close();
+}
+
+void GgufWriter::close() {
     if (std::fflush(file_.get()) != 0) {
         throw Error(ErrorKind::io, std::format("{}: write failed: {}.", path_.string(), std::strerror(errno)),
                     "Is the disk full?");

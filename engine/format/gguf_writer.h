@@ -98,6 +98,8 @@ public:
     void append(std::span<const std::byte> bytes);
     /// Completes the file and gives it its name. All tensors must have been written.
     void finish();
+    /// Completes a file without tensor data, as GgufFile::open_header reads it.
+    void finish_header();
     /// Bytes of the whole file, as far as it is described now.
     uint64_t size_bytes() const;
 
@@ -119,6 +121,7 @@ private:
     void write(const void* bytes, size_t size);
     void pad_to(uint64_t position);
     void start_data();
+    void close();
 
     std::filesystem::path path_;
     std::filesystem::path partial_path_; ///< path_ + ".partial" until finish()

@@ -31,7 +31,8 @@ void write_buffer(Device& device, const Buffer& buffer, uint64_t offset, std::sp
         return;
     }
     const uint64_t step = std::min<uint64_t>(bytes.size(), kStagingBytes);
-    const Buffer staging(device, {.size_bytes = step, .domain = Domain::upload, .name = "staging (upload)"});
+    const Buffer staging(
+        device, {.size_bytes = step, .domain = Domain::upload, .name = "staging (upload)", .own_allocation = true});
     for (uint64_t done = 0; done < bytes.size(); done += step) {
         const uint64_t part = std::min<uint64_t>(step, bytes.size() - done);
         std::memcpy(staging.mapped(), bytes.data() + done, part);
@@ -51,7 +52,8 @@ void read_buffer(Device& device, const Buffer& buffer, uint64_t offset, std::spa
         return;
     }
     const uint64_t step = std::min<uint64_t>(bytes.size(), kStagingBytes);
-    const Buffer staging(device, {.size_bytes = step, .domain = Domain::readback, .name = "staging (readback)"});
+    const Buffer staging(
+        device, {.size_bytes = step, .domain = Domain::readback, .name = "staging (readback)", .own_allocation = true});
     for (uint64_t done = 0; done < bytes.size(); done += step) {
         const uint64_t part = std::min<uint64_t>(step, bytes.size() - done);
         CommandList list(device, {.name = "readback"});

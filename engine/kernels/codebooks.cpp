@@ -12,7 +12,9 @@ uint64_t Codebooks::address(gpu::Device& device, format::TensorType type) {
     for (const Entry& entry : entries_) {
         if (entry.words == words.data()) return entry.buffer.address();
     }
-    gpu::Buffer buffer(device, {.size_bytes = words.size_bytes(), .domain = gpu::Domain::device, .name = "codebook"});
+    gpu::Buffer buffer(
+        device,
+        {.size_bytes = words.size_bytes(), .domain = gpu::Domain::device, .name = "codebook", .own_allocation = true});
     gpu::write_buffer(device, buffer, 0, std::as_bytes(words));
     return entries_.emplace_back(words.data(), std::move(buffer)).buffer.address();
 }

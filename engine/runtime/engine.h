@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "runtime/load_progress.h"
 #include "runtime/scheduler.h"
 #include "runtime/types.h"
 
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +25,10 @@ struct EngineOptions {
     int32_t n_ctx = 0;            ///< tokens one sequence can hold; 0: what the model was trained with
     int32_t n_ubatch = 512;       ///< tokens evaluated at once at most
     int32_t n_parallel = 1;       ///< sequences that run at the same time
-    std::string type_k = "f16";   ///< tensor type of the K cache
-    std::string type_v = "f16";   ///< tensor type of the V cache
+    std::string type_k = "auto";  ///< tensor type of the K cache; auto: f16, or smaller where fitting needs that
+    std::string type_v = "auto";  ///< tensor type of the V cache
+    std::optional<bool> fit;      ///< less context or smaller K/V types where they do not fit; default: when n_ctx is 0
+    bool allow_spill = false;     ///< weights may go to host memory beside a discrete card
     std::string coopmat = "auto"; ///< cooperative matrices: auto, on, off
     std::string act = "auto";     ///< activations in matmuls: auto, f32, f16, q8
     bool validation = false;      ///< run under the Vulkan validation layer
@@ -33,7 +37,7 @@ struct EngineOptions {
     bool warm_up = true;          ///< compile every pipeline now, so that the first request does not wait for it
     SchedulerOptions scheduling;
     Log log;
-    std::function<void(float)> progress; ///< 0 .. 1 while loading, on the caller's thread
+    LoadCallback progress; ///< on the caller's thread
 };
 
 /// What turns texts into tokens and back; the engine wraps text::Tokenizer and text::ChatTemplate in one, tests a toy.

@@ -6,7 +6,8 @@ namespace vkinfer::runtime {
 
 namespace {
 
-format::TensorType cache_type(const char* option, const std::string& name) {
+std::optional<format::TensorType> cache_type(const char* option, const std::string& name) {
+    if (name == "auto") return std::nullopt;
     const format::TypeTraits* found = format::find_traits(std::string_view(name));
     if (found == nullptr) {
         throw Error(ErrorKind::invalid_input, std::format("{} {}: there is no tensor type of that name.", option, name),
@@ -22,6 +23,8 @@ RunnerOptions runner_options(const EngineOptions& options, int32_t max_logits) {
     runner.model = options.model.empty() ? default_model_path() : options.model;
     runner.device = options.device;
     runner.n_ctx = options.n_ctx;
+    runner.is_fit = options.fit.value_or(options.n_ctx == 0);
+    runner.allow_spill = options.allow_spill;
     runner.n_ubatch = options.n_ubatch;
     runner.max_sequences = options.n_parallel;
     runner.max_logits = max_logits;
@@ -33,6 +36,37 @@ RunnerOptions runner_options(const EngineOptions& options, int32_t max_logits) {
     runner.log = options.log;
     runner.progress = options.progress;
     return runner;
+}
+
+kernels::PolicyOptions policy_options(const RunnerOptions& options) {
+    const auto coopmat = kernels::parse_coopmat_mode(options.coopmat);
+    if (!coopmat) {
+        throw Error(ErrorKind::invalid_input, std::format("--coopmat {}: expected auto, on or off.", options.coopmat));
+    }
+    const auto act = kernels::parse_activation_mode(options.act);
+    if (!act) {
+        throw Error(ErrorKind::invalid_input, std::format("--act {}: expected auto, f32, f16 or q8.", options.act));
+    }
+    return {*coopmat, *act};
+}
+
+MemoryWish memory_wish(const RunnerOptions& options) {
+    const auto in_range = [](const char* flag, int64_t value, int64_t low, int64_t high) {
+        if (value < low || value > high) {
+            throw Error(ErrorKind::invalid_input, std::format("{} is {}, expected {} to {}.", flag, value, low, high));
+        }
+    };
+    in_range("-c", options.n_ctx, 0, 1 << 24);
+    in_range("-ub", options.n_ubatch, 1, 8192);
+    in_range("-np", options.max_sequences, 1, 1024);
+    return {.n_ctx = options.n_ctx,
+            .is_fit = options.is_fit,
+            .n_ubatch = options.n_ubatch,
+            .max_sequences = options.max_sequences,
+            .max_logits = options.max_logits,
+            .type_k = options.type_k,
+            .type_v = options.type_v,
+            .allow_spill = options.allow_spill};
 }
 
 std::unique_ptr<ModelRunner> create_runner(const EngineOptions& options, int32_t max_logits) {

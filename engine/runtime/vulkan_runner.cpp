@@ -13,11 +13,13 @@
 #include "kernels/policy.h"
 #include "models/architecture.h"
 #include "runtime/kv_pages.h"
+#include "runtime/model_memory.h"
+#include "runtime/placed_memory.h"
+#include "runtime/runner_options.h"
 #include "runtime/step_builder.h"
 #include "runtime/weight_loader.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <format>
 #include <map>
@@ -27,13 +29,6 @@ namespace vkinfer::runtime {
 
 namespace {
 
-constexpr uint32_t kPageTokens = 64;
-
-/// Buckets: powers of two up to the micro-batch, so that a step wastes at most half of its columns.
-uint32_t bucket(uint32_t n, uint32_t largest) {
-    return std::min(std::bit_ceil(n), largest);
-}
-
 gpu::DeviceOptions device_options(const RunnerOptions& options) {
     gpu::DeviceOptions result;
     result.capture_statistics = options.capture_statistics;
@@ -42,35 +37,33 @@ gpu::DeviceOptions device_options(const RunnerOptions& options) {
     return result;
 }
 
-kernels::PolicyOptions policy_options(const RunnerOptions& options) {
-    const auto coopmat = kernels::parse_coopmat_mode(options.coopmat);
-    if (!coopmat) {
-        throw Error(ErrorKind::invalid_input, std::format("--coopmat {}: expected auto, on or off.", options.coopmat));
-    }
-    const auto act = kernels::parse_activation_mode(options.act);
-    if (!act) {
-        throw Error(ErrorKind::invalid_input, std::format("--act {}: expected auto, f32, f16 or q8.", options.act));
-    }
-    return {*coopmat, *act};
-}
-
 class Runner final : public VulkanRunner {
 public:
     explicit Runner(const RunnerOptions& options)
         : instance_({.validation = options.validation, .log = options.log}),
           device_(instance_, options.device, device_options(options)), pipelines_(device_),
           policy_(kernels::choose_policy(device_.capabilities(), policy_options(options))), log_(options.log) {
+        if (options.on_device) options.on_device(device_);
         policy_.fragments = kernels::probe_fragment_map(device_, pipelines_, policy_);
         const format::GgufFile file(options.model);
-        architecture_ = &models::find_architecture(file.get_string("general.architecture"));
-        config_ = architecture_->read(file);
-        check_options(options);
-        weights_ = load_weights(device_, pipelines_, file, architecture_->tensors(config_, file), config_, log_,
-                                options.progress);
-        make_kv(options);
+        const MemoryWish wish = memory_wish(options);
+        const ModelMemory model = describe_memory(file, policy_, wish);
+        architecture_ = model.architecture;
+        config_ = model.config;
+        memory_ = decide_memory(model, memory::profile_of(device_), wish);
+        set_limits(wish);
+        shapes_.emplace(step_shapes(model, wish, memory_.type_k, memory_.type_v));
+        for (const std::string& line : memory_.arithmetic) log_.info("memory: {}", line);
+        for (const std::string& name : model.weights.unused) {
+            log_.debug("{}: tensor {} is not used by this architecture", file.name(), name);
+        }
+        placed_.emplace(device_, memory_);
+        load(file, model.weights, options.progress);
+        make_kv();
         make_step_buffers();
-        log_.info("{}: weights {}, KV cache {} for {} tokens", describe(), gpu::size_text(weights_.size_bytes),
-                  gpu::size_text(kv_bytes_), uint64_t{pages_->n_free()} * kPageTokens);
+        log_.info("{}: weights {}, KV cache {} for {} tokens", describe(),
+                  gpu::size_text(memory_.plan.purpose_bytes[static_cast<size_t>(memory::Purpose::weights)]),
+                  gpu::size_text(kv_.layer_bytes * config_.n_layers), uint64_t{pages_->n_free()} * kPageTokens);
     }
 
     const RunnerLimits& limits() const override { return limits_; }
@@ -113,7 +106,7 @@ public:
         std::memset(step_.mapped() + layout_.counts_offset(), 0, layout_.counts_bytes());
         for (uint32_t n = 1;; n = std::min(2 * n, max_batch())) {
             for (const uint32_t n_outputs : {1u, std::min(n, max_outputs())}) {
-                device_.wait(plan(shape_for(n, n_outputs, max_tiles(n))).submit());
+                device_.wait(plan(shapes_->shape_for(n, n_outputs, shapes_->max_tiles(n))).submit());
             }
             if (n == max_batch()) break;
         }
@@ -121,10 +114,11 @@ public:
 
     kernels::PipelineStore& pipelines() override { return pipelines_; }
     gpu::Device& device() override { return device_; }
+    const MemoryDecision& memory() const override { return memory_; }
 
     std::pair<uint32_t, uint32_t> plan_size(int32_t n_tokens) override {
         const auto n = static_cast<uint32_t>(n_tokens);
-        const graph::Plan& p = plan(shape_for(n, std::min(n, max_outputs()), max_tiles(n))).plan();
+        const graph::Plan& p = plan(shapes_->shape_for(n, std::min(n, max_outputs()), shapes_->max_tiles(n))).plan();
         return {static_cast<uint32_t>(p.dispatches.size()), p.n_barriers()};
     }
 
@@ -133,120 +127,50 @@ public:
 private:
     uint32_t max_batch() const { return static_cast<uint32_t>(limits_.max_batch); }
     uint32_t max_outputs() const { return static_cast<uint32_t>(limits_.max_logits); }
-    uint32_t group() const { return config_.n_heads / config_.n_kv_heads; }
-
-    uint32_t rows_per_tile(uint32_t n_tokens) const {
-        return kernels::attention_rows({.n_heads = config_.n_heads,
-                                        .n_kv_heads = config_.n_kv_heads,
-                                        .head_size = config_.head_size,
-                                        .type_k = kv_.type_k,
-                                        .type_v = kv_.type_v},
-                                       n_tokens, policy_);
-    }
-
-    /// Most tiles that n_tokens can need, however they spread over sequences.
-    uint32_t max_tiles(uint32_t n_tokens) const {
-        const uint32_t rows = rows_per_tile(n_tokens);
-        const uint32_t chunks = std::min(n_tokens, static_cast<uint32_t>(limits_.max_sequences));
-        return (n_tokens * group()) / rows + chunks * ((group() + rows - 1) / rows);
-    }
-
-    models::StepShape shape_for(uint32_t n_tokens, uint32_t n_outputs, uint32_t n_tiles) const {
-        models::StepShape shape;
-        shape.n_tokens = bucket(n_tokens, max_batch());
-        shape.n_outputs = n_outputs == 0 ? 0 : bucket(n_outputs, std::min(shape.n_tokens, max_outputs()));
-        shape.rows_per_tile = rows_per_tile(shape.n_tokens);
-        shape.n_tiles = bucket(n_tiles, max_tiles(shape.n_tokens));
-        // Split K/V so that a device is filled; a prefill fills it by itself.
-        const uint32_t groups = config_.n_kv_heads * shape.n_tiles;
-        const uint32_t wanted = policy_.compute_units * 4;
-        shape.n_splits =
-            groups >= wanted ? 1 : std::min(policy_.attention_splits_decode, (wanted + groups - 1) / groups);
-        return shape;
-    }
-
-    void check_options(const RunnerOptions& options) {
-        for (const auto& [flag, type] : {std::pair{"-ctk", options.type_k}, std::pair{"-ctv", options.type_v}}) {
-            if (!kernels::is_kv_type(type)) {
-                throw Error(ErrorKind::unsupported,
-                            std::format("{} {}: no kernel for this type.", flag, format::to_string(type)),
-                            "Use f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0 or iq4_nl.");
-            }
-            if (config_.head_size % format::traits(type).block_elements != 0) {
-                throw Error(ErrorKind::unsupported,
-                            std::format("{} {}: heads of {} dimensions are not whole blocks of {}.", flag,
-                                        format::to_string(type), config_.head_size,
-                                        format::traits(type).block_elements),
-                            "Use f16.");
-            }
-        }
-        const auto in_range = [](const char* flag, int64_t value, int64_t low, int64_t high) {
-            if (value < low || value > high) {
-                throw Error(ErrorKind::invalid_input,
-                            std::format("{} is {}, expected {} to {}.", flag, value, low, high));
-            }
-        };
-        in_range("-c", options.n_ctx, 0, 1 << 24);
-        in_range("-ub", options.n_ubatch, 1, 8192);
-        in_range("-np", options.max_sequences, 1, 1024);
+    void set_limits(const MemoryWish& wish) {
         limits_.n_vocab = static_cast<int32_t>(config_.n_vocab);
-        limits_.n_ctx = options.n_ctx > 0 ? options.n_ctx : static_cast<int32_t>(config_.n_ctx_train);
-        limits_.max_sequences = options.max_sequences;
-        limits_.max_batch = std::max(options.n_ubatch, options.max_sequences);
-        limits_.max_logits =
-            options.max_logits > 0 ? std::min(options.max_logits, limits_.max_batch) : options.max_sequences;
+        limits_.n_ctx = memory_.n_ctx;
+        limits_.max_sequences = wish.max_sequences;
+        limits_.max_batch = wish.max_batch();
+        limits_.max_logits = wish.n_logits();
         if (limits_.n_ctx > static_cast<int32_t>(config_.n_ctx_train)) {
             log_.warning("-c {} is more than the {} tokens the model was trained with", limits_.n_ctx,
                          config_.n_ctx_train);
         }
+        if (memory_.is_reduced) {
+            log_.warning("fitted to what is free: {} tokens of context, K {}, V {}", memory_.n_ctx,
+                         option_name(memory_.type_k), option_name(memory_.type_v));
+        }
     }
 
-    void make_kv(const RunnerOptions& options) {
-        kv_.type_k = options.type_k;
-        kv_.type_v = options.type_v;
+    void load(const format::GgufFile& file, const WeightPlan& plan, const LoadCallback& progress) {
+        std::vector<gpu::BufferRange> places;
+        for (size_t i = 0; i < plan.items.size(); ++i) places.push_back(placed_->range(i));
+        const gpu::Buffer ring = placed_->take(memory_.list.ring);
+        weights_ = load_weights(device_, pipelines_, file, plan, config_, places, ring, progress);
+    }
+
+    void make_kv() {
+        kv_.type_k = memory_.type_k;
+        kv_.type_v = memory_.type_v;
         kv_.page_tokens = kPageTokens;
-        kv_.max_pages = (static_cast<uint32_t>(limits_.n_ctx) + kPageTokens - 1) / kPageTokens;
-        const uint64_t n_pages = uint64_t{kv_.max_pages} * static_cast<uint32_t>(limits_.max_sequences);
-        const auto pool_bytes = [&](format::TensorType type) {
-            return n_pages * kernels::kv_page_bytes(type, config_.n_kv_heads, kPageTokens, config_.head_size);
-        };
-        kv_.layer_bytes = pool_bytes(kv_.type_k) + pool_bytes(kv_.type_v);
-        try {
-            for (uint32_t il = 0; il < config_.n_layers; ++il) {
-                const auto pool = [&](const char* name, format::TensorType type) {
-                    kv_buffers_.emplace_back(device_, gpu::BufferDesc{.size_bytes = pool_bytes(type),
-                                                                      .domain = gpu::Domain::device,
-                                                                      .name = std::format("{}.{}", name, il)});
-                    return kv_buffers_.back().address();
-                };
-                const uint64_t k = pool("k", kv_.type_k);
-                kv_.layers.push_back({k, pool("v", kv_.type_v)});
-            }
-        } catch (const Error& error) {
-            if (error.kind() != ErrorKind::out_of_memory) throw;
-            throw Error(ErrorKind::out_of_memory,
-                        std::format("The KV cache for {} x {} tokens needs {}: {}", limits_.max_sequences,
-                                    limits_.n_ctx, gpu::size_text(kv_.layer_bytes * config_.n_layers), error.message()),
-                        "Lower -c or -np, or use -ctk q8_0 -ctv q8_0.");
+        kv_.max_pages = memory_.list.step_layout.max_pages;
+        for (uint32_t il = 0; il < config_.n_layers; ++il) {
+            const size_t k = memory_.list.first_kv + size_t{2} * il;
+            kv_.layers.push_back({placed_->address(k), placed_->address(k + 1)});
         }
-        kv_bytes_ = kv_.layer_bytes * config_.n_layers;
-        pages_.emplace(static_cast<uint32_t>(n_pages), kPageTokens, static_cast<uint32_t>(limits_.max_sequences),
-                       kv_.max_pages);
+        kv_.layer_bytes = memory_.list.requests[memory_.list.first_kv].size_bytes +
+                          memory_.list.requests[memory_.list.first_kv + 1].size_bytes;
+        pages_.emplace(kv_.max_pages * static_cast<uint32_t>(limits_.max_sequences), kPageTokens,
+                       static_cast<uint32_t>(limits_.max_sequences), kv_.max_pages);
     }
 
     void make_step_buffers() {
-        layout_.max_tokens = max_batch();
-        layout_.max_outputs = max_outputs();
-        layout_.max_tiles = 0;
-        for (uint32_t n = 1; n <= max_batch(); ++n) layout_.max_tiles = std::max(layout_.max_tiles, max_tiles(n));
-        layout_.max_sequences = static_cast<uint32_t>(limits_.max_sequences);
-        layout_.max_pages = kv_.max_pages;
-        step_ =
-            gpu::Buffer(device_, {.size_bytes = layout_.size_bytes(), .domain = gpu::Domain::upload, .name = "step"});
+        layout_ = memory_.list.step_layout;
+        step_ = placed_->take(memory_.list.step);
         std::memset(step_.mapped(), 0, layout_.size_bytes());
-        logits_ = gpu::Buffer(device_, {.size_bytes = uint64_t{4} * max_outputs() * config_.n_vocab,
-                                        .domain = gpu::Domain::readback,
-                                        .name = "logits"});
+        logits_ = placed_->take(memory_.list.logits);
+        arena_.buffer = placed_->take(memory_.list.arena);
     }
 
     /// The recorded plan of a shape, made on first use. All plans share one arena: they never run at the same time.
@@ -256,6 +180,9 @@ private:
         graph::Plan compiled = graph::compile(
             architecture_->build({.config = config_, .weights = weights_.model, .kv = kv_, .shape = shape}), policy_);
         if (compiled.arena_bytes > arena_.size()) {
+            // The planner measured the largest shapes; one that it missed is paid for here, and reported.
+            log_.warning("a plan needs an arena of {}, planned were {}", gpu::size_text(compiled.arena_bytes),
+                         gpu::size_text(arena_.size()));
             // Plans that were recorded with the smaller arena keep it alive; they are made again when they are needed.
             plans_.clear();
             arena_.buffer = gpu::Buffer(
@@ -286,10 +213,10 @@ private:
         find_chunks(tokens, chunks_);
         const auto n_tokens = static_cast<uint32_t>(tokens.size());
         const auto n_outputs = static_cast<uint32_t>(std::ranges::count_if(tokens, &StepToken::want_logits));
-        const uint32_t rows = rows_per_tile(bucket(n_tokens, max_batch()));
-        const uint32_t n_tiles = count_tiles(chunks_, group(), rows);
-        graph::RecordedPlan& recorded = plan(shape_for(n_tokens, n_outputs, n_tiles));
-        write_step(step_.mapped(), layout_, tokens, chunks_, group(), rows);
+        const uint32_t rows = shapes_->rows_per_tile(StepShapes::bucket(n_tokens, max_batch()));
+        const uint32_t n_tiles = count_tiles(chunks_, shapes_->group(), rows);
+        graph::RecordedPlan& recorded = plan(shapes_->shape_for(n_tokens, n_outputs, n_tiles));
+        write_step(step_.mapped(), layout_, tokens, chunks_, shapes_->group(), rows);
         device_.wait(recorded.submit());
         return logits_.mapped_as<const float>().first(uint64_t{n_outputs} * config_.n_vocab);
     }
@@ -330,10 +257,11 @@ private:
     const models::Architecture* architecture_ = nullptr;
     models::ModelConfig config_;
     RunnerLimits limits_;
+    MemoryDecision memory_;
+    std::optional<StepShapes> shapes_;
+    std::optional<PlacedMemory> placed_; ///< weights and KV pools
     LoadedWeights weights_;
-    std::vector<gpu::Buffer> kv_buffers_;
     models::KvConfig kv_;
-    uint64_t kv_bytes_ = 0;
     std::optional<KvPages> pages_;
     graph::StepLayout layout_;
     gpu::Buffer step_;

@@ -3,12 +3,14 @@
 
 #include "base/log.h"
 #include "format/tensor_type.h"
+#include "runtime/load_progress.h"
 #include "runtime/model_runner.h"
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,22 +23,27 @@ class PipelineStore;
 
 namespace vkinfer::runtime {
 
+struct MemoryDecision;
+
 struct RunnerOptions {
     std::filesystem::path model; ///< GGUF file, or the first of a split one
     std::string device;          ///< index, UUID or part of the name; empty: the best one
     int32_t n_ctx = 0;           ///< tokens one sequence can hold; 0: what the model was trained with
+    bool is_fit = false;         ///< less context, or smaller K/V types, where that much does not fit
+    bool allow_spill = false;    ///< weights may go to host memory beside a discrete card
     int32_t n_ubatch = 512;      ///< tokens of one evaluate() at most
     int32_t max_sequences = 1;
-    int32_t max_logits = 0; ///< rows of logits of one evaluate() at most; 0: max_sequences
-    format::TensorType type_k = format::TensorType::f16;
-    format::TensorType type_v = format::TensorType::f16;
+    int32_t max_logits = 0;                   ///< rows of logits of one evaluate() at most; 0: max_sequences
+    std::optional<format::TensorType> type_k; ///< nothing: f16, or what fits
+    std::optional<format::TensorType> type_v;
     std::string coopmat = "auto";    ///< auto, on, off
     std::string act = "auto";        ///< activations in matmuls: auto, f32, f16, q8
     bool validation = false;         ///< under the Vulkan validation layer
     bool pipeline_cache = true;      ///< keep compiled pipelines under XDG_CACHE_HOME/vkinfer
     bool capture_statistics = false; ///< pipelines keep statistics and machine code (`vkinfer shaders`)
     Log log;
-    std::function<void(float)> progress; ///< 0 .. 1 while loading
+    LoadCallback progress;
+    std::function<void(gpu::Device&)> on_device; ///< for tests: called with the new device before it is used
 };
 
 /// What tools may ask beyond evaluating.
@@ -49,6 +56,8 @@ public:
     virtual gpu::Device& device() = 0;
     /// Dispatches and barriers of a step of n_tokens of as many sequences as there are.
     virtual std::pair<uint32_t, uint32_t> plan_size(int32_t n_tokens) = 0;
+    /// Where everything was put, and the arithmetic behind it.
+    virtual const MemoryDecision& memory() const = 0;
     /// Messages of the validation layer so far; 0 without it.
     virtual uint32_t validation_messages() const = 0;
 };

@@ -1,14 +1,23 @@
 #include "runtime/weight_loader.h"
 
+#include "base/direct_file.h"
 #include "base/error.h"
 #include "gpu/command_list.h"
+#include "gpu/transfer.h"
 #include "kernels.gen.h"
+#include "runtime/model_memory.h"
 
 #include <algorithm>
-#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstring>
+#include <exception>
 #include <format>
-#include <set>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
 
 namespace vkinfer::runtime {
 
@@ -16,200 +25,176 @@ namespace {
 
 using models::TensorNeed;
 
-constexpr uint64_t kAlignment = 256;
 /// Every device allows this many workgroups in y.
 constexpr uint64_t kMaxGroupsY = 65535;
-constexpr uint64_t kStageBytes = uint64_t{32} << 20;
-/// Tensors share buffers of about this size: few allocations, none too large for a small heap.
-constexpr uint64_t kBufferBytes = uint64_t{256} << 20;
+constexpr auto kProgressInterval = std::chrono::milliseconds(50);
 
-uint64_t align(uint64_t bytes) {
-    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+/// Strips of one tensor that are read and repacked at once.
+struct Chunk {
+    const format::TensorInfo* tensor = nullptr;
+    const gpu::Pipeline* pipeline = nullptr;
+    uint64_t codes = 0;
+    uint64_t scales = 0;
+    uint64_t offset = 0; ///< in the tensor
+    uint64_t size_bytes = 0;
+    uint32_t first_strip = 0;
+    uint32_t n_strips = 0;
+};
+
+const gpu::Pipeline& repack_pipeline(kernels::PipelineStore& pipelines, const kernels::WeightLayout& layout) {
+    kernels::Dispatch dispatch;
+    dispatch.shader = kernels::find_shader(std::format("repack.{}", layout.shader_name));
+    VKINFER_ASSERT(dispatch.shader != nullptr);
+    dispatch.specialization = kernels::spec_words(kernels::shader::RepackSpec{});
+    return pipelines.get(dispatch);
 }
 
-const format::TensorInfo& find(const format::GgufFile& file, const TensorNeed::Source& source, uint32_t n_cols) {
-    const format::TensorInfo* tensor = file.find_tensor(source.name);
-    if (tensor == nullptr) {
-        throw Error(ErrorKind::invalid_input, std::format("{}: tensor {} is missing.", file.name(), source.name),
-                    "The file is incomplete or of another architecture than it says.");
+/// Cuts the matrices into chunks that fit a slot, in the order of the plan.
+std::vector<Chunk> cut(kernels::PipelineStore& pipelines, const format::GgufFile& file, const WeightPlan& plan,
+                       const models::LoadedModel& model, uint64_t slot_bytes) {
+    std::vector<Chunk> chunks;
+    for (const WeightItem& item : plan.items) {
+        if (item.layout == nullptr) continue;
+        const kernels::Weight weight = model.matrix(item.need.key);
+        const gpu::Pipeline& pipeline = repack_pipeline(pipelines, *item.layout);
+        uint64_t rows_before = 0; // stacked sources are whole strips, all but the last
+        for (const auto& source : item.need.sources) {
+            const format::TensorInfo& tensor = file.tensor(source.name);
+            const uint64_t strip_bytes = tensor.row_bytes() * kernels::kStripRows;
+            const auto n_strips =
+                static_cast<uint32_t>((tensor.n_rows() + kernels::kStripRows - 1) / kernels::kStripRows);
+            const auto at_once =
+                static_cast<uint32_t>(std::min((slot_bytes - 2 * DirectFile::kAlignment) / strip_bytes, kMaxGroupsY));
+            VKINFER_ASSERT(at_once > 0);
+            for (uint32_t first = 0; first < n_strips; first += at_once) {
+                Chunk chunk{.tensor = &tensor, .pipeline = &pipeline, .first_strip = first};
+                chunk.codes = weight.codes + kernels::weight_code_bytes(*item.layout, rows_before, weight.n_cols);
+                chunk.scales = weight.scales + kernels::weight_scale_bytes(*item.layout, rows_before, weight.n_cols);
+                chunk.n_strips = std::min(at_once, n_strips - first);
+                chunk.offset = first * strip_bytes;
+                chunk.size_bytes = std::min(chunk.n_strips * strip_bytes, tensor.size_bytes - chunk.offset);
+                chunks.push_back(chunk);
+            }
+            rows_before += source.n_rows;
+        }
     }
-    const uint64_t cols = n_cols == 0 ? source.n_rows : n_cols;
-    const uint64_t rows = n_cols == 0 ? 1 : source.n_rows;
-    // A vector may be stored in rows, one an expert.
-    const bool fits = n_cols == 0 ? tensor->n_elements() == cols : tensor->dims[0] == cols && tensor->n_rows() == rows;
-    if (!fits) {
-        throw Error(ErrorKind::invalid_input, std::format("{}: tensor {} has shape {}, its metadata asks for [{}, {}].",
-                                                          file.name(), source.name, tensor->shape_text(), cols, rows));
-    }
-    return *tensor;
+    return chunks;
 }
 
-const kernels::WeightLayout& layout_of(const format::GgufFile& file, const format::TensorInfo& tensor) {
-    const kernels::WeightLayout* layout = kernels::find_weight_layout(tensor.type);
-    if (layout == nullptr) {
-        throw Error(ErrorKind::unsupported,
-                    std::format("{}: tensor {} has type {}, for which there is no kernel.", file.name(), tensor.name,
-                                format::to_string(tensor.type)),
-                    std::format("Use a file with {}.", kernels::supported_weight_types()));
-    }
-    return *layout;
-}
-
-/// Reads and repacks matrices: while the GPU works on one stage, the host fills the other.
-class Repacker {
+/// Works through chunks on several threads, each with a slot of the ring: read, submit, wait, next. While one slot is
+/// repacked the others are read.
+class Readers {
 public:
-    Repacker(gpu::Device& device, kernels::PipelineStore& pipelines, uint64_t stage_bytes)
-        : device_(device), pipelines_(pipelines) {
-        for (Stage& stage : stages_) {
-            stage.buffer =
-                gpu::Buffer(device, {.size_bytes = stage_bytes, .domain = gpu::Domain::upload, .name = "load stage"});
+    Readers(gpu::Device& device, const format::GgufFile& file, std::span<const Chunk> chunks, const gpu::Buffer& ring)
+        : device_(device), file_(file), chunks_(chunks), ring_(ring) {
+        for (uint32_t i = 0; i < file.n_shards(); ++i) {
+            if (file.file(i) != nullptr) shards_.emplace_back(file.file(i)->path());
         }
+        for (const Chunk& chunk : chunks) all_bytes_ += chunk.size_bytes;
     }
 
-    ~Repacker() { finish_quietly(); }
-
-    /// Repacks a whole tensor to `codes` and `scales`; calls `done` with the bytes of each part.
-    template<class Done>
-    void repack(const format::GgufFile& file, const format::TensorInfo& tensor, const kernels::WeightLayout& layout,
-                uint64_t codes, uint64_t scales, const Done& done) {
-        const auto n_rows = static_cast<uint32_t>(tensor.n_rows());
-        const auto n_blocks = static_cast<uint32_t>(tensor.dims[0] / kernels::kBlockElements);
-        const uint64_t strip_bytes = tensor.row_bytes() * kernels::kStripRows;
-        const auto strips_per_stage =
-            static_cast<uint32_t>(std::min<uint64_t>(stages_[0].buffer.size_bytes() / strip_bytes, kMaxGroupsY));
-        const uint32_t n_strips = (n_rows + kernels::kStripRows - 1) / kernels::kStripRows;
-
-        kernels::Dispatch dispatch;
-        dispatch.shader = kernels::find_shader(std::format("repack.{}", layout.shader_name));
-        VKINFER_ASSERT(dispatch.shader != nullptr);
-        const kernels::shader::RepackSpec spec;
-        dispatch.specialization = kernels::spec_words(spec);
-        const gpu::Pipeline& pipeline = pipelines_.get(dispatch);
-
-        for (uint32_t first = 0; first < n_strips; first += strips_per_stage) {
-            const uint32_t strips = std::min(strips_per_stage, n_strips - first);
-            Stage& stage = stages_[next_];
-            next_ = 1 - next_;
-            device_.wait(stage.busy_until);
-            const uint64_t offset = first * strip_bytes;
-            const uint64_t bytes = std::min(strips * strip_bytes, tensor.size_bytes - offset);
-            file.read(tensor, offset, {stage.buffer.mapped(), bytes});
-
-            const kernels::shader::RepackPush push{.source = stage.buffer.address(),
-                                                   .codes = codes,
-                                                   .scales = scales,
-                                                   .n_rows = n_rows,
-                                                   .n_blocks = n_blocks,
-                                                   .first_strip = first};
-            const uint32_t items = kernels::kStripRows * n_blocks;
-            gpu::CommandList commands(device_, {.name = "repack"});
-            commands.dispatch(pipeline, kernels::push_bytes(push, kernels::shader::kRepackPushBytes), {},
-                              (items + spec.local_size - 1) / spec.local_size, strips);
-            commands.end();
-            stage.busy_until = device_.submit(commands);
-            done(bytes);
+    /// Returns when everything is in place; throws the first error of any thread, or what `progress` threw.
+    void run(const LoadCallback& progress) {
+        std::vector<std::jthread> threads;
+        const auto n_threads = static_cast<uint32_t>(std::min<size_t>(kRingSlots, chunks_.size()));
+        {
+            const std::scoped_lock lock(mutex_);
+            n_running_ = n_threads;
         }
-    }
-
-    void finish() {
-        for (Stage& stage : stages_) device_.wait(stage.busy_until);
+        for (uint32_t slot = 0; slot < n_threads; ++slot) threads.emplace_back([this, slot] { work(slot); });
+        std::unique_lock lock(mutex_);
+        while (n_running_ > 0) {
+            finished_.wait_for(lock, kProgressInterval, [&] { return n_running_ == 0; });
+            if (!progress || failure_) continue;
+            const LoadProgress now{done_bytes_, all_bytes_};
+            lock.unlock();
+            std::exception_ptr thrown;
+            try {
+                progress(now);
+            } catch (...) {
+                thrown = std::current_exception();
+            }
+            lock.lock();
+            if (thrown && !failure_) {
+                failure_ = thrown;
+                stop_ = true;
+            }
+        }
+        if (failure_) std::rethrow_exception(failure_);
     }
 
 private:
-    struct Stage {
-        gpu::Buffer buffer;
-        gpu::Ticket busy_until;
-    };
-
-    void finish_quietly() {
+    void work(uint32_t slot) {
         try {
-            finish();
-        } catch (const Error&) { // an error is on its way already
+            while (!stop_) {
+                const size_t index = next_.fetch_add(1);
+                if (index >= chunks_.size()) break;
+                load(chunks_[index], slot);
+                done_bytes_ += chunks_[index].size_bytes;
+            }
+        } catch (...) {
+            const std::scoped_lock lock(mutex_);
+            if (!failure_) failure_ = std::current_exception();
+            stop_ = true;
         }
+        const std::scoped_lock lock(mutex_);
+        if (--n_running_ == 0) finished_.notify_all();
     }
+
+    void load(const Chunk& chunk, uint32_t slot) {
+        const uint64_t slot_bytes = ring_.size_bytes() / kRingSlots / DirectFile::kAlignment * DirectFile::kAlignment;
+        // The mapping may start anywhere; reads want whole pages of memory.
+        auto* const begin = ring_.mapped() + slot * slot_bytes;
+        const size_t pad = (DirectFile::kAlignment - reinterpret_cast<uintptr_t>(begin) % DirectFile::kAlignment) %
+                           DirectFile::kAlignment;
+        const std::span<std::byte> memory(begin + pad, slot_bytes - pad);
+        size_t skip = 0;
+        if (shards_.empty()) { // a file that is in memory already
+            file_.read(*chunk.tensor, chunk.offset, memory.first(chunk.size_bytes));
+        } else {
+            skip =
+                shards_[chunk.tensor->shard].read_window(chunk.tensor->offset + chunk.offset, chunk.size_bytes, memory);
+        }
+        uint64_t source = slot * slot_bytes + pad + skip;
+        // Kernels load words: a tensor that starts between two is moved.
+        if (const uint64_t aligned = source / kSourceAlignment * kSourceAlignment; aligned != source) {
+            std::memmove(ring_.mapped() + aligned, ring_.mapped() + source, chunk.size_bytes);
+            source = aligned;
+        }
+        const auto n_blocks = static_cast<uint32_t>(chunk.tensor->dims[0] / kernels::kBlockElements);
+        const kernels::shader::RepackPush push{.source = ring_.address() + source,
+                                               .codes = chunk.codes,
+                                               .scales = chunk.scales,
+                                               .n_rows = static_cast<uint32_t>(chunk.tensor->n_rows()),
+                                               .n_blocks = n_blocks,
+                                               .first_strip = chunk.first_strip};
+        const kernels::shader::RepackSpec spec;
+        const uint32_t items = kernels::kStripRows * n_blocks;
+        gpu::CommandList commands(device_, {.name = "repack"});
+        commands.keep_alive(ring_);
+        commands.dispatch(*chunk.pipeline, kernels::push_bytes(push, kernels::shader::kRepackPushBytes), {},
+                          (items + spec.local_size - 1) / spec.local_size, chunk.n_strips);
+        commands.end();
+        device_.wait(device_.submit(commands));
+    }
+
+    /// Of the address that the repack kernel reads from; files align tensors to 32 bytes at least.
+    static constexpr uint64_t kSourceAlignment = 16;
 
     gpu::Device& device_;
-    kernels::PipelineStore& pipelines_;
-    std::array<Stage, 2> stages_;
-    uint32_t next_ = 0;
+    const format::GgufFile& file_;
+    std::span<const Chunk> chunks_;
+    const gpu::Buffer& ring_;
+    std::vector<DirectFile> shards_;
+    uint64_t all_bytes_ = 0;
+    std::atomic<uint64_t> done_bytes_ = 0;
+    std::atomic<size_t> next_ = 0;
+    std::atomic<bool> stop_ = false;
+    std::mutex mutex_;
+    std::condition_variable finished_;
+    uint32_t n_running_ = 0;
+    std::exception_ptr failure_;
 };
-
-/// One matrix or joined vector with its place.
-struct Item {
-    const TensorNeed* need = nullptr;
-    const kernels::WeightLayout* layout = nullptr; ///< of a matrix
-    format::TensorType type = format::TensorType::f32;
-    uint64_t n_rows = 0;
-    std::vector<float> row_scales; ///< of a matrix: Weight::row_scales
-    uint64_t row_scales_offset = 0;
-    uint64_t size_bytes = 0;
-    uint32_t buffer = 0;
-    uint64_t offset = 0;
-};
-
-/// Where a tensor X.weight keeps the factor of its products: in X.scale, one value or one for each expert of a stack.
-std::string scale_name(std::string_view weight_name) {
-    constexpr std::string_view kWeight = ".weight";
-    if (!weight_name.ends_with(kWeight)) return {};
-    return std::string(weight_name.substr(0, weight_name.size() - kWeight.size())) + ".scale";
-}
-
-/// The factors of all rows of a stack of sources; empty when none has any.
-std::vector<float> read_row_scales(const format::GgufFile& file, const TensorNeed& need) {
-    std::vector<float> factors;
-    uint64_t n_rows = 0;
-    for (const auto& source : need.sources) {
-        const format::TensorInfo* tensor = file.find_tensor(scale_name(source.name));
-        if (tensor != nullptr) {
-            const uint64_t n = tensor->n_elements();
-            if (n == 0 || source.n_rows % n != 0) {
-                throw Error(ErrorKind::invalid_input,
-                            std::format("{}: tensor {} has {} values for the {} rows of {}.", file.name(), tensor->name,
-                                        n, source.n_rows, source.name),
-                            "Expected one, or one for each expert.");
-            }
-            factors.resize(n_rows, 1.0f);
-            for (const float factor : file.read_f32(*tensor))
-                factors.resize(factors.size() + source.n_rows / n, factor);
-        }
-        n_rows += source.n_rows;
-    }
-    if (!factors.empty()) factors.resize(n_rows, 1.0f);
-    return factors;
-}
-
-Item describe_matrix(const format::GgufFile& file, const TensorNeed& need) {
-    if (need.n_cols % kernels::kBlockElements != 0) {
-        throw Error(ErrorKind::unsupported,
-                    std::format("{}: rows of {} have {} elements.", file.name(), need.sources[0].name, need.n_cols),
-                    std::format("Rows must be multiples of {}.", kernels::kBlockElements));
-    }
-    Item item{.need = &need};
-    for (const auto& source : need.sources) {
-        const format::TensorInfo& tensor = find(file, source, need.n_cols);
-        item.layout = &layout_of(file, tensor);
-        item.type = tensor.type;
-        item.n_rows += source.n_rows;
-    }
-    item.size_bytes = align(kernels::weight_code_bytes(*item.layout, item.n_rows, need.n_cols)) +
-                      kernels::weight_scale_bytes(*item.layout, item.n_rows, need.n_cols);
-    item.row_scales = read_row_scales(file, need);
-    if (!item.row_scales.empty()) {
-        item.row_scales_offset = align(item.size_bytes);
-        item.size_bytes = item.row_scales_offset + item.row_scales.size() * sizeof(float);
-    }
-    return item;
-}
-
-Item describe_vector(const format::GgufFile& file, const TensorNeed& need) {
-    Item item{.need = &need};
-    for (const auto& source : need.sources) {
-        if (!source.name.empty()) find(file, source, 0);
-        item.n_rows += source.n_rows;
-    }
-    item.size_bytes = item.n_rows * sizeof(float);
-    return item;
-}
 
 std::vector<float> read_vector(const format::GgufFile& file, const TensorNeed& need) {
     std::vector<float> values;
@@ -217,126 +202,104 @@ std::vector<float> read_vector(const format::GgufFile& file, const TensorNeed& n
         if (source.name.empty()) {
             values.resize(values.size() + source.n_rows, 0.0f);
         } else {
-            const std::vector<float> part = file.read_f32(find(file, source, 0));
+            const std::vector<float> part = file.read_f32(find_source(file, source, 0));
             values.insert(values.end(), part.begin(), part.end());
         }
     }
     return values;
 }
 
-/// Copies host data into a device buffer, directly where it is mapped.
-void upload(gpu::Device& device, const gpu::Buffer& to, uint64_t offset, std::span<const std::byte> bytes) {
-    if (to.mapped() != nullptr) {
-        std::memcpy(to.mapped() + offset, bytes.data(), bytes.size());
-        return;
+/// The factors of all rows of a stack of sources; 1 where a source has none.
+std::vector<float> read_row_scales(const format::GgufFile& file, const TensorNeed& need) {
+    std::vector<float> factors;
+    for (const auto& source : need.sources) {
+        const format::TensorInfo* tensor = file.find_tensor(scale_name(source.name));
+        if (tensor == nullptr) {
+            factors.resize(factors.size() + source.n_rows, 1.0f);
+            continue;
+        }
+        const uint64_t n_rows = source.n_rows / tensor->n_elements();
+        for (const float factor : file.read_f32(*tensor)) factors.resize(factors.size() + n_rows, factor);
     }
-    const gpu::Buffer stage(device, {.size_bytes = bytes.size(), .domain = gpu::Domain::upload, .name = "upload"});
-    std::memcpy(stage.mapped(), bytes.data(), bytes.size());
-    gpu::CommandList commands(device, {.name = "upload"});
-    commands.copy(stage, {to, offset, bytes.size()});
-    commands.end();
-    device.wait(device.submit(commands));
+    return factors;
 }
+
+/// Small tensors from the host, directly where memory is mapped, else gathered in the ring and copied in one go.
+class VectorWriter {
+public:
+    VectorWriter(gpu::Device& device, const gpu::Buffer& ring) : device_(device), ring_(ring) {}
+
+    void write(const gpu::BufferRange& place, std::span<const std::byte> bytes) {
+        if (std::byte* mapped = place.buffer->mapped()) {
+            std::memcpy(mapped + place.offset, bytes.data(), bytes.size());
+            return;
+        }
+        constexpr uint64_t kAlignment = 16;
+        const uint64_t size = (bytes.size() + kAlignment - 1) / kAlignment * kAlignment;
+        if (size > ring_.size_bytes()) {
+            flush();
+            gpu::write_buffer(device_, *place.buffer, place.offset, bytes);
+            return;
+        }
+        if (used_ + size > ring_.size_bytes()) flush();
+        if (!commands_) commands_.emplace(device_, gpu::CommandListOptions{.name = "vectors"});
+        std::memcpy(ring_.mapped() + used_, bytes.data(), bytes.size());
+        commands_->copy({ring_, used_, bytes.size()}, {*place.buffer, place.offset, bytes.size()});
+        used_ += size;
+    }
+
+    void flush() {
+        if (!commands_) return;
+        commands_->end();
+        device_.wait(device_.submit(*commands_));
+        commands_.reset();
+        used_ = 0;
+    }
+
+private:
+    gpu::Device& device_;
+    const gpu::Buffer& ring_;
+    std::optional<gpu::CommandList> commands_;
+    uint64_t used_ = 0;
+};
 
 } // namespace
 
 LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipelines, const format::GgufFile& file,
-                           std::span<const TensorNeed> needs, const models::ModelConfig& config, const Log& log,
-                           const std::function<void(float)>& progress) {
+                           const WeightPlan& plan, const models::ModelConfig& config,
+                           std::span<const gpu::BufferRange> places, const gpu::Buffer& ring,
+                           const LoadCallback& progress) {
+    VKINFER_ASSERT(places.size() == plan.items.size() && ring.mapped() != nullptr);
+    std::vector<uint64_t> addresses;
+    for (const gpu::BufferRange& place : places) addresses.push_back(place.buffer->address() + place.offset);
     LoadedWeights loaded;
-    std::vector<Item> items;
-    std::set<std::string, std::less<>> used;
-    uint64_t file_bytes = 0;
-    uint64_t largest_strip = 0;
-    for (const TensorNeed& need : needs) {
-        for (const auto& source : need.sources) {
-            used.insert(source.name);
-            used.insert(scale_name(source.name));
-        }
-        if (need.kind == TensorNeed::Kind::host_vector) {
-            loaded.model.host_vectors[need.key] = read_vector(file, need);
-        } else if (need.kind == TensorNeed::Kind::vector) {
-            items.push_back(describe_vector(file, need));
-        } else {
-            items.push_back(describe_matrix(file, need));
-            for (const auto& source : need.sources) {
-                const format::TensorInfo& tensor = file.tensor(source.name);
-                file_bytes += tensor.size_bytes;
-                largest_strip = std::max(largest_strip, tensor.row_bytes() * kernels::kStripRows);
-            }
-        }
-    }
-    for (const format::TensorInfo& tensor : file.tensors()) {
-        if (!used.contains(tensor.name))
-            log.debug("{}: tensor {} is not used by this architecture", file.name(), tensor.name);
-    }
+    loaded.model = place_weights(plan, addresses);
+    for (auto& [key, weight] : loaded.model.matrices) weight.table = loaded.codebooks.address(device, weight.type);
+    for (const TensorNeed& need : plan.host_needs) loaded.model.host_vectors[need.key] = read_vector(file, need);
 
-    // The rotary frequencies are a vector that no tensor of the file holds.
+    VectorWriter vectors(device, ring);
+    for (size_t i = 0; i + 1 < plan.items.size(); ++i) {
+        if (plan.items[i].layout != nullptr) {
+            if (plan.items[i].row_scales_offset == 0) continue;
+            const std::vector<float> factors = read_row_scales(file, plan.items[i].need);
+            const gpu::BufferRange place(places[i].buffer, places[i].offset + plan.items[i].row_scales_offset,
+                                         factors.size() * sizeof(float));
+            vectors.write(place, std::as_bytes(std::span(factors)));
+            continue;
+        }
+        const std::vector<float> values = read_vector(file, plan.items[i].need);
+        vectors.write(places[i], std::as_bytes(std::span(values)));
+    }
     const auto factors = loaded.model.host_vectors.find("rope_freqs.weight");
     const models::RopeFrequencies rope = models::rope_frequencies(
         config.rope, factors == loaded.model.host_vectors.end() ? std::vector<float>{} : factors->second);
-    const TensorNeed rope_need{"rope frequencies", TensorNeed::Kind::vector, {}, 0};
-    items.push_back(
-        {.need = &rope_need, .n_rows = rope.pairs.size(), .size_bytes = rope.pairs.size() * sizeof(uint64_t)});
-
-    std::vector<uint64_t> buffer_bytes;
-    for (Item& item : items) {
-        const uint64_t size = align(item.size_bytes);
-        if (buffer_bytes.empty() || (buffer_bytes.back() != 0 && buffer_bytes.back() + size > kBufferBytes)) {
-            buffer_bytes.push_back(0);
-        }
-        item.buffer = static_cast<uint32_t>(buffer_bytes.size() - 1);
-        item.offset = buffer_bytes.back();
-        buffer_bytes.back() += size;
-    }
-    for (const uint64_t size : buffer_bytes) {
-        loaded.buffers.emplace_back(
-            device, gpu::BufferDesc{.size_bytes = size, .domain = gpu::Domain::device, .name = "weights"});
-        loaded.size_bytes += size;
-    }
-
-    Repacker repacker(device, pipelines, std::max(std::min(kStageBytes, align(file_bytes)), align(largest_strip)));
-    uint64_t done_bytes = 0;
-    for (const Item& item : items) {
-        const gpu::Buffer& buffer = loaded.buffers[item.buffer];
-        const uint64_t address = buffer.address() + item.offset;
-        if (item.layout == nullptr) {
-            if (item.need == &rope_need) {
-                upload(device, buffer, item.offset, std::as_bytes(std::span(rope.pairs)));
-                loaded.model.rope_frequencies = address;
-            } else {
-                const std::vector<float> values = read_vector(file, *item.need);
-                upload(device, buffer, item.offset, std::as_bytes(std::span(values)));
-                loaded.model.vectors[item.need->key] = address;
-            }
-            continue;
-        }
-        kernels::Weight weight{
-            .type = item.type,
-            .n_rows = static_cast<uint32_t>(item.n_rows),
-            .n_cols = item.need->n_cols,
-            .codes = address,
-            .scales = address + align(kernels::weight_code_bytes(*item.layout, item.n_rows, item.need->n_cols)),
-            .table = loaded.codebooks.address(device, item.type)};
-        if (!item.row_scales.empty()) {
-            upload(device, buffer, item.offset + item.row_scales_offset, std::as_bytes(std::span(item.row_scales)));
-            weight.row_scales = address + item.row_scales_offset;
-        }
-        uint64_t rows_before = 0; // stacked sources are whole strips, all but the last
-        for (const auto& source : item.need->sources) {
-            repacker.repack(file, file.tensor(source.name), *item.layout,
-                            weight.codes + kernels::weight_code_bytes(*item.layout, rows_before, weight.n_cols),
-                            weight.scales + kernels::weight_scale_bytes(*item.layout, rows_before, weight.n_cols),
-                            [&](uint64_t bytes) {
-                                done_bytes += bytes;
-                                if (progress) progress(static_cast<float>(done_bytes) / static_cast<float>(file_bytes));
-                            });
-            rows_before += source.n_rows;
-        }
-        loaded.model.matrices[item.need->key] = weight;
-    }
-    repacker.finish();
+    vectors.write(places.back(), std::as_bytes(std::span(rope.pairs)));
     loaded.model.rope_magnitude = rope.magnitude;
+    vectors.flush();
+
+    const std::vector<Chunk> chunks =
+        cut(pipelines, file, plan, loaded.model, ring.size_bytes() / kRingSlots - DirectFile::kAlignment);
+    if (!chunks.empty()) Readers(device, file, chunks, ring).run(progress);
     return loaded;
 }
 

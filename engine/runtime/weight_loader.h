@@ -1,32 +1,30 @@
-// GGUF tensors -> device memory: reads and uploads through a ring of two stages, repacks on the GPU.
+// GGUF tensors -> device memory: several threads read file pages around the page cache into a ring of mapped memory,
+// and the GPU repacks each slot to its place. Nothing of the model is in memory twice but the ring.
 #pragma once
 
-#include "base/log.h"
 #include "format/gguf_file.h"
 #include "gpu/buffer.h"
 #include "gpu/device.h"
 #include "kernels/codebooks.h"
 #include "kernels/pipeline_store.h"
 #include "models/architecture.h"
+#include "runtime/load_progress.h"
+#include "runtime/weight_plan.h"
 
-#include <cstdint>
-#include <functional>
 #include <span>
-#include <vector>
 
 namespace vkinfer::runtime {
 
 struct LoadedWeights {
-    std::vector<gpu::Buffer> buffers; ///< hold everything that `model` has addresses of
-    kernels::Codebooks codebooks;     ///< of the types met
-    models::LoadedModel model;
-    uint64_t size_bytes = 0; ///< device memory in all
+    kernels::Codebooks codebooks; ///< of the types met
+    models::LoadedModel model;    ///< addresses in the memory that was given
 };
 
-/// Throws Error that names the tensor: missing, of another shape, of a type without kernel, or no memory for it.
-/// `progress` gets 0 .. 1.
+/// Fills `places`, one per item of the plan; `ring` is mapped memory that only loading uses. Throws Error that names
+/// the tensor, and what `progress` throws.
 LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipelines, const format::GgufFile& file,
-                           std::span<const models::TensorNeed> needs, const models::ModelConfig& config, const Log& log,
-                           const std::function<void(float)>& progress);
+                           const WeightPlan& plan, const models::ModelConfig& config,
+                           std::span<const gpu::BufferRange> places, const gpu::Buffer& ring,
+                           const LoadCallback& progress);
 
 } // namespace vkinfer::runtime

@@ -1,0 +1,220 @@
+#include "runtime/weight_plan.h"
+
+#include "base/error.h"
+
+#include <algorithm>
+#include <charconv>
+#include <format>
+#include <numeric>
+#include <set>
+
+namespace vkinfer::runtime {
+
+namespace {
+
+using models::TensorNeed;
+
+/// Of the parts of an item: covers every kernel's loads.
+constexpr uint64_t kAlignment = 256;
+
+uint64_t align(uint64_t bytes) {
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+const kernels::WeightLayout& layout_of(const format::GgufFile& file, const format::TensorInfo& tensor) {
+    const kernels::WeightLayout* layout = kernels::find_weight_layout(tensor.type);
+    if (layout == nullptr) {
+        throw Error(ErrorKind::unsupported,
+                    std::format("{}: tensor {} has type {}, for which there is no kernel.", file.name(), tensor.name,
+                                format::to_string(tensor.type)),
+                    std::format("Use a file with {}.", kernels::supported_weight_types()));
+    }
+    return *layout;
+}
+
+/// Whether any source has factors; checks that they divide among its rows.
+bool has_row_scales(const format::GgufFile& file, const TensorNeed& need) {
+    bool found = false;
+    for (const auto& source : need.sources) {
+        const format::TensorInfo* tensor = file.find_tensor(scale_name(source.name));
+        if (tensor == nullptr) continue;
+        const uint64_t n = tensor->n_elements();
+        if (n == 0 || source.n_rows % n != 0) {
+            throw Error(ErrorKind::invalid_input,
+                        std::format("{}: tensor {} has {} values for the {} rows of {}.", file.name(), tensor->name, n,
+                                    source.n_rows, source.name),
+                        "Expected one, or one for each expert.");
+        }
+        found = true;
+    }
+    return found;
+}
+
+WeightItem describe_matrix(const format::GgufFile& file, const TensorNeed& need) {
+    if (need.n_cols % kernels::kBlockElements != 0) {
+        throw Error(ErrorKind::unsupported,
+                    std::format("{}: rows of {} have {} elements.", file.name(), need.sources[0].name, need.n_cols),
+                    std::format("Rows must be multiples of {}.", kernels::kBlockElements));
+    }
+    WeightItem item{.need = need};
+    for (const auto& source : need.sources) {
+        const format::TensorInfo& tensor = find_source(file, source, need.n_cols);
+        item.layout = &layout_of(file, tensor);
+        item.type = tensor.type;
+        item.n_rows += source.n_rows;
+        item.file_bytes += tensor.size_bytes;
+    }
+    item.size_bytes = item.scales_offset() + kernels::weight_scale_bytes(*item.layout, item.n_rows, item.need.n_cols);
+    if (has_row_scales(file, need)) {
+        item.row_scales_offset = align(item.size_bytes);
+        item.size_bytes = item.row_scales_offset + item.n_rows * sizeof(float);
+    }
+    return item;
+}
+
+WeightItem describe_vector(const format::GgufFile& file, const TensorNeed& need) {
+    WeightItem item{.need = need};
+    for (const auto& source : need.sources) {
+        if (!source.name.empty()) find_source(file, source, 0);
+        item.n_rows += source.n_rows;
+    }
+    item.size_bytes = item.n_rows * sizeof(float);
+    return item;
+}
+
+} // namespace
+
+std::string scale_name(std::string_view weight_name) {
+    constexpr std::string_view kWeight = ".weight";
+    if (!weight_name.ends_with(kWeight)) return {};
+    return std::string(weight_name.substr(0, weight_name.size() - kWeight.size())) + ".scale";
+}
+
+uint64_t WeightItem::scales_offset() const {
+    return align(kernels::weight_code_bytes(*layout, n_rows, need.n_cols));
+}
+
+uint64_t WeightPlan::size_bytes() const {
+    return std::accumulate(items.begin(), items.end(), uint64_t{0},
+                           [](uint64_t sum, const WeightItem& item) { return sum + item.size_bytes; });
+}
+
+const format::TensorInfo& find_source(const format::GgufFile& file, const TensorNeed::Source& source, uint32_t n_cols) {
+    const format::TensorInfo* tensor = file.find_tensor(source.name);
+    if (tensor == nullptr) {
+        throw Error(ErrorKind::invalid_input, std::format("{}: tensor {} is missing.", file.name(), source.name),
+                    "The file is incomplete or of another architecture than it says.");
+    }
+    const uint64_t cols = n_cols == 0 ? source.n_rows : n_cols;
+    const uint64_t rows = n_cols == 0 ? 1 : source.n_rows;
+    // A vector may be stored in rows, one an expert.
+    const bool fits = n_cols == 0 ? tensor->n_elements() == cols : tensor->dims[0] == cols && tensor->n_rows() == rows;
+    if (!fits) {
+        throw Error(ErrorKind::invalid_input, std::format("{}: tensor {} has shape {}, its metadata asks for [{}, {}].",
+                                                          file.name(), source.name, tensor->shape_text(), cols, rows));
+    }
+    return *tensor;
+}
+
+WeightPlan plan_weights(const format::GgufFile& file, std::span<const TensorNeed> needs,
+                        const models::ModelConfig& config) {
+    WeightPlan plan;
+    std::set<std::string, std::less<>> used;
+    for (const TensorNeed& need : needs) {
+        for (const auto& source : need.sources) {
+            used.insert(source.name);
+            used.insert(scale_name(source.name));
+        }
+        if (need.kind == TensorNeed::Kind::host_vector) {
+            for (const auto& source : need.sources) find_source(file, source, 0);
+            plan.host_needs.push_back(need);
+        } else if (need.kind == TensorNeed::Kind::vector) {
+            plan.items.push_back(describe_vector(file, need));
+        } else {
+            plan.items.push_back(describe_matrix(file, need));
+            plan.file_bytes += plan.items.back().file_bytes;
+            for (const auto& source : need.sources) {
+                plan.largest_strip_bytes =
+                    std::max(plan.largest_strip_bytes, file.tensor(source.name).row_bytes() * kernels::kStripRows);
+            }
+        }
+    }
+    for (const format::TensorInfo& tensor : file.tensors()) {
+        if (!used.contains(tensor.name)) plan.unused.push_back(tensor.name);
+    }
+    // The rotary frequencies are a vector that no tensor of the file holds: 64-bit fixed point per pair.
+    plan.items.push_back({.need = {"rope frequencies", TensorNeed::Kind::vector, {}, 0},
+                          .n_rows = config.rope.n_rot / 2,
+                          .size_bytes = std::max<uint64_t>(config.rope.n_rot / 2, 1) * sizeof(uint64_t)});
+    return plan;
+}
+
+int32_t layer_of(std::string_view name) {
+    constexpr std::string_view kPrefix = "blk.";
+    if (!name.starts_with(kPrefix)) return -1;
+    int32_t layer = -1;
+    const char* begin = name.data() + kPrefix.size();
+    const auto [end, failure] = std::from_chars(begin, name.data() + name.size(), layer);
+    return failure == std::errc() && end != name.data() + name.size() && *end == '.' ? layer : -1;
+}
+
+double read_share_of(std::string_view name, bool is_tied_head, uint32_t n_experts, uint32_t n_experts_used) {
+    if (name.starts_with("token_embd.")) return is_tied_head ? 1.0 : 0.0; // one row per token
+    if (name.find("_exps") != std::string_view::npos && n_experts > 0) {
+        return std::min(1.0, static_cast<double>(n_experts_used) / n_experts);
+    }
+    return 1.0;
+}
+
+std::vector<memory::Request> weight_requests(const WeightPlan& plan, const format::GgufFile& file) {
+    const std::string architecture(file.get_or<std::string_view>("general.architecture", ""));
+    const auto count = [&](const char* key) { return file.get_or<uint32_t>(architecture + key, 0); };
+    const uint32_t n_experts = count(".expert_count");
+    const uint32_t n_used = count(".expert_used_count");
+    const bool is_tied = file.find_tensor("output.weight") == nullptr;
+    std::vector<memory::Request> requests;
+    for (const WeightItem& item : plan.items) {
+        const std::string& name = item.need.sources.empty() ? item.need.key : item.need.sources.front().name;
+        requests.push_back({.name = item.need.key,
+                            .size_bytes = item.size_bytes,
+                            .alignment = kAlignment,
+                            .purpose = memory::Purpose::weights,
+                            .layer = layer_of(item.need.key),
+                            .read_share = read_share_of(name, is_tied, n_experts, n_used)});
+    }
+    return requests;
+}
+
+models::LoadedModel place_weights(const WeightPlan& plan, std::span<const uint64_t> addresses) {
+    VKINFER_ASSERT(addresses.size() == plan.items.size());
+    models::LoadedModel model;
+    for (size_t i = 0; i < plan.items.size(); ++i) {
+        const WeightItem& item = plan.items[i];
+        if (i + 1 == plan.items.size()) {
+            model.rope_frequencies = addresses[i];
+        } else if (item.layout == nullptr) {
+            model.vectors[item.need.key] = addresses[i];
+        } else {
+            kernels::Weight& weight = model.matrices[item.need.key];
+            weight = {.type = item.type,
+                      .n_rows = static_cast<uint32_t>(item.n_rows),
+                      .n_cols = item.need.n_cols,
+                      .codes = addresses[i],
+                      .scales = addresses[i] + item.scales_offset()};
+            if (item.row_scales_offset != 0) weight.row_scales = addresses[i] + item.row_scales_offset;
+        }
+    }
+    return model;
+}
+
+models::LoadedModel place_weights_nowhere(const WeightPlan& plan) {
+    std::vector<uint64_t> addresses;
+    uint64_t next = uint64_t{1} << 40;
+    for (const WeightItem& item : plan.items) {
+        addresses.push_back(next);
+        next += align(item.size_bytes);
+    }
+    return place_weights(plan, addresses);
+}
+
+} // namespace vkinfer::runtime

@@ -1,0 +1,119 @@
+#include "tools/plan_command.h"
+
+#include "gpu/device.h"
+#include "gpu/instance.h"
+#include "tools/engine_flags.h"
+#include "tools/json_text.h"
+#include "tools/program.h"
+
+#include <cstdio>
+#include <format>
+#include <memory>
+
+namespace vkinfer::tools {
+
+namespace {
+
+memory::DeviceProfile this_machine(const std::string& device_selector) {
+    const gpu::Instance instance;
+    gpu::DeviceOptions options;
+    options.pipeline_cache.enabled = false;
+    gpu::Device device(instance, device_selector, options);
+    return memory::profile_of(device);
+}
+
+} // namespace
+
+std::string plan_text(const runtime::PlannedModel& planned, const memory::DeviceProfile& profile) {
+    const runtime::MemoryDecision& decision = planned.decision;
+    std::string text =
+        std::format("{} on {} ({})\n", planned.model.file_name, profile.info.name, profile.info.driver_info);
+    if (planned.model.is_estimate()) {
+        text += std::format("An estimate: this version cannot run it. {}\n", planned.model.estimate_reason);
+    }
+    for (const std::string& line : decision.arithmetic) text += "  " + line + "\n";
+    uint64_t n_allocations = 0;
+    for (const memory::Allocation& allocation : decision.plan.allocations) n_allocations += !allocation.is_reserve;
+    text += std::format("It fits: -c {} -ctk {} -ctv {}, in {} allocations{}\n", decision.n_ctx,
+                        runtime::option_name(decision.type_k), runtime::option_name(decision.type_v), n_allocations,
+                        decision.is_reduced ? "; less than was wanted" : "");
+    return text;
+}
+
+std::string plan_json(const runtime::PlannedModel& planned, const memory::DeviceProfile& profile) {
+    const runtime::MemoryDecision& decision = planned.decision;
+    const memory::Plan& plan = decision.plan;
+    std::string json = "{\n";
+    const auto field = [&](const char* name, const std::string& value) {
+        json += std::format("  \"{}\": {},\n", name, value);
+    };
+    field("model", json_string(planned.model.file_name));
+    field("device", json_string(profile.info.name));
+    field("is_estimate", planned.model.is_estimate() ? "true" : "false");
+    field("n_ctx", std::to_string(decision.n_ctx));
+    field("n_ctx_train", std::to_string(planned.model.n_ctx_train));
+    field("n_parallel", std::to_string(planned.wish.max_sequences));
+    field("type_k", json_string(runtime::option_name(decision.type_k)));
+    field("type_v", json_string(runtime::option_name(decision.type_v)));
+    field("is_reduced", decision.is_reduced ? "true" : "false");
+    field("kv_bytes_per_token", std::to_string(decision.kv_bytes_per_token));
+    std::string purposes;
+    for (size_t i = 0; i < memory::kPurposes; ++i) {
+        purposes += std::format("{}\n    {}: {}", i == 0 ? "" : ",",
+                                json_string(to_string(static_cast<memory::Purpose>(i))), plan.purpose_bytes[i]);
+    }
+    field("needs", "{" + purposes + "\n  }");
+    field("peak_bytes", std::to_string(plan.peak_bytes()));
+    field("allocated_bytes", std::to_string(plan.allocated_bytes()));
+    std::string heaps;
+    for (const memory::HeapRoom& heap : plan.room.heaps) {
+        heaps += std::format("{}\n    {{\"heap\": {}, \"device_local\": {}, \"size_bytes\": {}, \"free_bytes\": {}, "
+                             "\"headroom_bytes\": {}, \"planned_bytes\": {}}}",
+                             heaps.empty() ? "" : ",", heap.heap, heap.device_local ? "true" : "false", heap.size_bytes,
+                             heap.free_bytes, heap.headroom_bytes, plan.heap_bytes[heap.heap]);
+    }
+    field("heaps", "[" + heaps + "\n  ]");
+    std::string allocations;
+    for (const memory::Allocation& allocation : plan.allocations) {
+        allocations += std::format(
+            "{}\n    {{\"purpose\": {}, \"heap\": {}, \"memory_type\": {}, \"size_bytes\": {}, \"lifetime\": {}}}",
+            allocations.empty() ? "" : ",", json_string(to_string(allocation.purpose)), allocation.heap,
+            allocation.memory_type, allocation.size_bytes,
+            json_string(allocation.is_reserve                              ? "driver"
+                        : allocation.lifetime == memory::Lifetime::loading ? "loading"
+                                                                           : "always"));
+    }
+    field("allocations", "[" + allocations + "\n  ]");
+    json += std::format("  \"spill\": {{\"size_bytes\": {}, \"bytes_per_token\": {}, \"ms_per_token\": {}}}\n}}\n",
+                        plan.spill.size_bytes, plan.spill.bytes_per_token, json_number(plan.spill.ms_per_token));
+    return json;
+}
+
+CommandBody add_plan_command(CLI::App& app) {
+    struct Flags {
+        runtime::EngineOptions engine;
+        std::string profile;
+        bool is_json = false;
+    };
+    const auto flags = std::make_shared<Flags>();
+    add_model_flags(app, flags->engine);
+    add_engine_flags(app, flags->engine);
+    app.add_option("model", flags->engine.model,
+                   "the same as -m; of a file that is not downloaded yet the beginning "
+                   "is enough, up to the tensor data");
+    app.add_option("--np,--parallel", flags->engine.n_parallel, "sequences that run at the same time (-np)")
+        ->capture_default_str();
+    app.add_option("--profile", flags->profile,
+                   "device profile, as `vkinfer devices --json` writes it; default: this machine, as it is now");
+    app.add_flag("--json", flags->is_json, "as JSON");
+    return [flags] {
+        const memory::DeviceProfile profile = flags->profile.empty()
+                                                  ? this_machine(flags->engine.device)
+                                                  : memory::read_profile(flags->profile, flags->engine.device);
+        const runtime::PlannedModel planned = runtime::plan_model(flags->engine, profile);
+        std::fputs((flags->is_json ? plan_json(planned, profile) : plan_text(planned, profile)).c_str(), stdout);
+        return kExitOk;
+    };
+}
+
+} // namespace vkinfer::tools
