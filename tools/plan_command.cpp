@@ -98,7 +98,7 @@ CommandBody add_plan_command(CLI::App& app) {
     const auto flags = std::make_shared<Flags>();
     add_model_flags(app, flags->engine);
     add_engine_flags(app, flags->engine);
-    app.add_option("model", flags->engine.model,
+    app.add_option("file", flags->engine.model,
                    "the same as -m; of a file that is not downloaded yet the beginning "
                    "is enough, up to the tensor data");
     app.add_option("--np,--parallel", flags->engine.n_parallel, "sequences that run at the same time (-np)")
