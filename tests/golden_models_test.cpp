@@ -167,7 +167,8 @@ void check_model(const std::filesystem::path& root, const std::string& name, con
     const auto runner = open(golden, setup);
     for (const int n : {8, 40, 200}) {
         const List list = golden.list(n);
-        for (const int batch : {1, 7, 512}) {
+        // 5 divides 200: a rest of other size would be one more kernel to compile for each type.
+        for (const int batch : {1, setup.is_brief && n == 200 ? 5 : 7, 512}) {
             if (n == 200 && batch == 1 && (setup.is_brief || std::string_view(setup.coopmat) == "on"))
                 continue; // one column never uses cooperative matrices
             const auto logits = run(*runner, {list.tokens}, batch);
