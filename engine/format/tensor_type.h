@@ -42,6 +42,7 @@ struct TypeTraits {
     DequantiseFunction dequantise = nullptr; ///< null for integers
     QuantiseFunction quantise = nullptr;     ///< null where nothing here writes the type
     KernelTable kernel_table = nullptr;      ///< of types whose codes are indices of a codebook
+    bool has_outer_factor = false;           ///< products of X.weight are multiplied by X.scale where a file has it
 
     double bits_per_element() const { return 8.0 * block_bytes / block_elements; }
     /// Bytes of a row of `n_elements`, which must be whole blocks.

@@ -213,7 +213,7 @@ std::vector<float> read_vector(const format::GgufFile& file, const TensorNeed& n
 std::vector<float> read_row_scales(const format::GgufFile& file, const TensorNeed& need) {
     std::vector<float> factors;
     for (const auto& source : need.sources) {
-        const format::TensorInfo* tensor = file.find_tensor(scale_name(source.name));
+        const format::TensorInfo* tensor = find_outer_factor(file, source.name);
         if (tensor == nullptr) {
             factors.resize(factors.size() + source.n_rows, 1.0f);
             continue;

@@ -36,7 +36,7 @@ const kernels::WeightLayout& layout_of(const format::GgufFile& file, const forma
 bool has_row_scales(const format::GgufFile& file, const TensorNeed& need) {
     bool found = false;
     for (const auto& source : need.sources) {
-        const format::TensorInfo* tensor = file.find_tensor(scale_name(source.name));
+        const format::TensorInfo* tensor = find_outer_factor(file, source.name);
         if (tensor == nullptr) continue;
         const uint64_t n = tensor->n_elements();
         if (n == 0 || source.n_rows % n != 0) {
@@ -84,10 +84,12 @@ WeightItem describe_vector(const format::GgufFile& file, const TensorNeed& need)
 
 } // namespace
 
-std::string scale_name(std::string_view weight_name) {
+const format::TensorInfo* find_outer_factor(const format::GgufFile& file, std::string_view weight_name) {
     constexpr std::string_view kWeight = ".weight";
-    if (!weight_name.ends_with(kWeight)) return {};
-    return std::string(weight_name.substr(0, weight_name.size() - kWeight.size())) + ".scale";
+    const format::TensorInfo* weight = file.find_tensor(weight_name);
+    if (weight == nullptr || !weight_name.ends_with(kWeight) || !format::traits(weight->type).has_outer_factor)
+        return nullptr;
+    return file.find_tensor(std::string(weight_name.substr(0, weight_name.size() - kWeight.size())) + ".scale");
 }
 
 uint64_t WeightItem::scales_offset() const {
@@ -123,7 +125,7 @@ WeightPlan plan_weights(const format::GgufFile& file, std::span<const TensorNeed
     for (const TensorNeed& need : needs) {
         for (const auto& source : need.sources) {
             used.insert(source.name);
-            used.insert(scale_name(source.name));
+            if (const auto* factor = find_outer_factor(file, source.name)) used.insert(factor->name);
         }
         if (need.kind == TensorNeed::Kind::host_vector) {
             for (const auto& source : need.sources) find_source(file, source, 0);

@@ -55,8 +55,10 @@ models::LoadedModel place_weights(const WeightPlan& plan, std::span<const uint64
 /// The same at invented addresses, to build graphs without a device.
 models::LoadedModel place_weights_nowhere(const WeightPlan& plan);
 
-/// Where a tensor X.weight keeps the factor of its products: in X.scale, one value or one for each expert of a stack.
-std::string scale_name(std::string_view weight_name);
+/// The tensor with the factor of the products of X.weight: X.scale, one value or one for each expert of a stack. Null
+/// when the file has none, or X.weight is of a type to which the name means something else (Gemma 4 scales the input of
+/// its router so).
+const format::TensorInfo* find_outer_factor(const format::GgufFile& file, std::string_view weight_name);
 
 /// The tensor of a source; throws when it is missing or has another shape.
 const format::TensorInfo& find_source(const format::GgufFile& file, const models::TensorNeed::Source& source,

@@ -30,6 +30,7 @@ void decode(const uint8_t* block, float* values) {
 } // namespace
 
 extern const TypeTraits nvfp4;
-const TypeTraits nvfp4 = {TensorType::nvfp4, "NVFP4", 64, 36, TypeKind::quantised, decode_row<64, 36, decode>};
+const TypeTraits nvfp4 = {TensorType::nvfp4,          "NVFP4", 64,      36,  TypeKind::quantised,
+                          decode_row<64, 36, decode>, nullptr, nullptr, true};
 
 } // namespace vkinfer::format::types
