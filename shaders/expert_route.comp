@@ -2,6 +2,7 @@
 // Top-k routing of a mixture of experts, all in f32: logits (n_tokens, logits_stride) -> choices (expert_tiles.glsl).
 //   p = softmax(z) | sigmoid(z) | z | sqrt(softplus(z));  selection by p + bias;  experts of groups that are not among the
 //   best (by the sum of their two largest) come last;  weights p of the selected, optionally divided by their sum, times scale
+// With n_shared the last expert is one that every token takes, with weight 1 or a gate, as its last choice.
 // Ties go to the lower index. One subgroup a token, experts in registers. With `sorts` a single workgroup takes all tokens
 // and sorts their slots too; for one token there is nothing to sort.
 #include "common.glsl"
@@ -22,14 +23,16 @@ const uint kSigmoid = 2u;
 const uint kSoftmaxOfSelected = 3u;
 const uint kSqrtSoftplus = 4u;
 
-const uint per_lane = (n_experts + lanes - 1u) / lanes;
+const uint n_routed = n_experts - n_shared; // experts that are chosen from
+const uint n_top = n_used - n_shared;       // choices that a token makes
+const uint per_lane = (n_routed + lanes - 1u) / lanes;
 const uint n_waves = local_size / lanes;
 const float kLowest = -3.4e38;
 const float kTaken = -1.0 / 0.0;
 
 shared uint chosen[(sorts != 0 ? max_tokens : n_waves) * n_used]; // experts
-shared float weight[n_waves * n_used];
-shared float selection[n_groups > 1u ? n_waves * n_experts : 1u];
+shared float weight[n_waves * n_top];
+shared float selection[n_groups > 1u ? n_waves * n_routed : 1u];
 shared float group_score[n_groups > 1u ? n_waves * n_groups : 1u];
 
 uint slot_expert(uint slot) { return chosen[slot]; }
@@ -42,7 +45,7 @@ void route(uint t, uint chosen_at) {
     float largest = kLowest;
     [[unroll]] for (uint i = 0; i < per_lane; i++) {
         const uint e = i * lanes + lane;
-        p[i] = e < n_experts ? logits[t * push.logits_stride + e] : kLowest;
+        p[i] = e < n_routed ? logits[t * push.logits_stride + e] : kLowest;
         if (isnan(p[i])) p[i] = kLowest;
         largest = max(largest, p[i]);
     }
@@ -50,7 +53,7 @@ void route(uint t, uint chosen_at) {
         largest = subgroupMax(largest);
         float sum = 0.0;
         [[unroll]] for (uint i = 0; i < per_lane; i++) {
-            p[i] = i * lanes + lane < n_experts ? exp(p[i] - largest) : 0.0;
+            p[i] = i * lanes + lane < n_routed ? exp(p[i] - largest) : 0.0;
             sum += p[i];
         }
         sum = subgroupAdd(sum);
@@ -63,20 +66,20 @@ void route(uint t, uint chosen_at) {
     [[unroll]] for (uint i = 0; i < per_lane; i++) {
         const uint e = i * lanes + lane;
         s[i] = kTaken;
-        if (e < n_experts) s[i] = max(p[i] + (has_bias != 0 ? AddrF32(push.bias).v[e] : 0.0), kLowest);
+        if (e < n_routed) s[i] = max(p[i] + (has_bias != 0 ? AddrF32(push.bias).v[e] : 0.0), kLowest);
     }
 
     if (n_groups > 1u) {
         [[unroll]] for (uint i = 0; i < per_lane; i++) {
-            if (i * lanes + lane < n_experts) selection[wave * n_experts + i * lanes + lane] = s[i];
+            if (i * lanes + lane < n_routed) selection[wave * n_routed + i * lanes + lane] = s[i];
         }
         subgroupMemoryBarrierShared();
         subgroupBarrier();
-        const uint group_size = n_experts / n_groups;
+        const uint group_size = n_routed / n_groups;
         for (uint g = lane; g < n_groups; g += lanes) {
             float first = kLowest, second = kLowest;
             for (uint i = 0; i < group_size; i++) {
-                const float v = selection[wave * n_experts + g * group_size + i];
+                const float v = selection[wave * n_routed + g * group_size + i];
                 second = max(second, min(first, v));
                 first = max(first, v);
             }
@@ -86,7 +89,7 @@ void route(uint t, uint chosen_at) {
         subgroupBarrier();
         [[unroll]] for (uint i = 0; i < per_lane; i++) {
             const uint e = i * lanes + lane;
-            if (e >= n_experts) continue;
+            if (e >= n_routed) continue;
             const float mine = group_score[wave * n_groups + e / group_size];
             uint better = 0;
             for (uint g = 0; g < n_groups; g++) {
@@ -98,7 +101,7 @@ void route(uint t, uint chosen_at) {
     }
 
     float sum = 0.0, first_z = 0.0;
-    [[dont_unroll]] for (uint j = 0; j < n_used; j++) {
+    [[dont_unroll]] for (uint j = 0; j < n_top; j++) {
         float best = kTaken, best_p = 0.0;
         uint best_e = 0xffffffffu;
         [[unroll]] for (uint i = 0; i < per_lane; i++) {
@@ -109,7 +112,7 @@ void route(uint t, uint chosen_at) {
             }
         }
         const float top = subgroupMax(best);
-        const uint e = min(subgroupMin(best == top ? best_e : 0xffffffffu), n_experts - 1u);
+        const uint e = min(subgroupMin(best == top ? best_e : 0xffffffffu), n_routed - 1u);
         float w = subgroupMax(best_e == e ? best_p : kLowest);
         if (gating == kSoftmaxOfSelected) {
             if (j == 0) first_z = w;
@@ -121,7 +124,7 @@ void route(uint t, uint chosen_at) {
         }
         if (lane == 0) {
             chosen[chosen_at + j] = e;
-            weight[wave * n_used + j] = w;
+            weight[wave * n_top + j] = w;
         }
     }
     subgroupMemoryBarrierShared();
@@ -132,14 +135,16 @@ void route(uint t, uint chosen_at) {
     } else if (normalises != 0) {
         factor /= max(sum, 6.1e-5);
     }
-    const uint stride = n_used + has_shared_gate;
-    for (uint j = lane; j < n_used; j += lanes) {
-        choices[t * stride + j] = uvec2(chosen[chosen_at + j], floatBitsToUint(weight[wave * n_used + j] * factor));
+    const uint stride = n_used + (n_shared == 0u ? has_shared_gate : 0u);
+    for (uint j = lane; j < n_top; j += lanes) {
+        choices[t * stride + j] = uvec2(chosen[chosen_at + j], floatBitsToUint(weight[wave * n_top + j] * factor));
         if (push.load != 0) atomicAdd(AddrU32(push.load).v[chosen[chosen_at + j]], 1u);
     }
-    if (has_shared_gate != 0 && lane == 0) {
-        const float z = logits[t * push.logits_stride + n_experts];
-        choices[t * stride + n_used] = uvec2(n_experts, floatBitsToUint(1.0 / (1.0 + exp(-z))));
+    if (lane == 0 && (has_shared_gate != 0 || n_shared != 0)) {
+        float w = 1.0;
+        if (has_shared_gate != 0) w /= 1.0 + exp(-logits[t * push.logits_stride + n_routed]);
+        choices[t * stride + n_top] = uvec2(n_routed, floatBitsToUint(w));
+        if (n_shared != 0) chosen[chosen_at + n_top] = n_routed;
     }
 }
 
@@ -154,6 +159,8 @@ void main() {
     const uint t = gl_WorkGroupID.x * n_waves + gl_SubgroupID;
     if (t < n_tokens) route(t, gl_SubgroupID * n_used);
     if (max_tokens == 1u) {
+        subgroupMemoryBarrierShared();
+        subgroupBarrier();
         for (uint j = gl_LocalInvocationIndex; j < n_used; j += local_size) {
             tiles[kTileHeader + j] = uvec4(chosen[j], j, 1u, 0u);
             slots[j] = j;

@@ -182,7 +182,7 @@ Dispatch product(const Product& p, const Policy& policy) {
 Lowered lower(const ExpertRoute& op, const Policy& policy) {
     enum : uint32_t { kCounts, kLogits, kChoices, kTiles, kSlots };
     const ExpertShape& s = op.shape;
-    VKINFER_ASSERT(s.n_used >= 1 && s.n_used <= s.n_experts && s.n_experts % op.n_groups == 0);
+    VKINFER_ASSERT(s.n_used >= 1 && s.n_used <= s.n_experts && (s.n_experts - s.n_shared) % op.n_groups == 0);
     const bool one_group = s.n_tokens <= kOneGroupTokens;
     const uint32_t groups_hidden = ceil_div(s.n_ff, group_rows(s, policy, true));
     const uint32_t groups_out = ceil_div(s.n_embd, group_rows(s, policy, false));
@@ -202,6 +202,7 @@ Lowered lower(const ExpertRoute& op, const Policy& policy) {
                                                               .n_groups_used = op.n_groups_used,
                                                               .normalises = op.normalises,
                                                               .has_shared_gate = s.has_shared_gate,
+                                                              .n_shared = s.n_shared,
                                                               .sorts = one_group && s.n_tokens > 1,
                                                               .tile_rows = tile_rows(s, policy)});
     route.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
@@ -224,7 +225,7 @@ Lowered lower(const ExpertRoute& op, const Policy& policy) {
                                                             .lanes = policy.subgroup_size,
                                                             .n_experts = s.n_experts,
                                                             .n_used = s.n_used,
-                                                            .choice_stride = s.n_used + s.has_shared_gate,
+                                                            .choice_stride = s.choice_stride(),
                                                             .tile_rows = tile_rows(s, policy)});
     sort.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     sort.push = push_bytes(
@@ -288,7 +289,7 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
                                                  .rows_per_lane = policy.matvec_rows_per_lane,
                                                  .n_used = s.n_used,
                                                  .has_bias = op.weight.bias != 0,
-                                                 .has_shared_gate = s.has_shared_gate});
+                                                 .has_shared_gate = s.has_outer_gate()});
         dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
         dispatch.push = push_bytes(shader::ExpertDownOnePush{.codes = weight.codes,
                                                              .scales = weight.scales,
@@ -311,7 +312,7 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
     lowered.dispatches.push_back(product(p, policy));
     Dispatch sum;
     sum.shader = shader_of("expert_sum");
-    sum.specialization = spec_words(shader::ExpertSumSpec{.n_used = s.n_used, .has_shared_gate = s.has_shared_gate});
+    sum.specialization = spec_words(shader::ExpertSumSpec{.n_used = s.n_used, .has_shared_gate = s.has_outer_gate()});
     sum.push = push_bytes(shader::ExpertSumPush{.n_cols = s.n_embd}, shader::kExpertSumPushBytes);
     sum.bindings = {kCounts, kChoices, p.y, kResidual, kShared, kY};
     sum.groups = {ceil_div(s.n_embd / 4, 64), s.n_tokens, 1};

@@ -127,11 +127,16 @@ struct ExpertShape {
     uint32_t n_experts = 0;
     uint32_t n_used = 0;
     uint32_t n_embd = 0;
-    uint32_t n_ff = 0;            ///< width of one expert
-    bool has_shared_gate = false; ///< logit n_experts of a token is the gate of the shared expert
+    uint32_t n_ff = 0; ///< width of one expert
+    /// 1: the last expert is the shared one, which every token takes as its last choice; both counts include it.
+    uint32_t n_shared = 0;
+    bool has_shared_gate = false; ///< the logit behind those of the routed experts is the gate of the shared one
 
     uint32_t n_slots() const { return n_tokens * n_used; }
-    uint64_t choices_bytes() const { return uint64_t{8} * n_tokens * (n_used + has_shared_gate); }
+    /// The gate of a shared expert that is not among the experts stands behind a token's choices.
+    bool has_outer_gate() const { return has_shared_gate && n_shared == 0; }
+    uint32_t choice_stride() const { return n_used + has_outer_gate(); }
+    uint64_t choices_bytes() const { return uint64_t{8} * n_tokens * choice_stride(); }
     uint64_t tiles_bytes() const { return uint64_t{16} * (4 + 2 * uint64_t{n_slots()}); }
     uint64_t slots_bytes() const { return uint64_t{4} * n_slots(); }
 };

@@ -38,6 +38,20 @@ void add_sources(std::vector<TensorNeed::Source>& sources, const format::GgufFil
     throw Error(ErrorKind::unsupported, std::format("{}: {}", file.name(), what), hint);
 }
 
+/// Whether the shared expert can stand among the others as the last: of their width and of their types.
+bool shared_joins(const format::GgufFile& file, const ExpertConfig& e, uint32_t il, uint32_t n_embd) {
+    if (e.n_ff_shared != e.n_ff || file.find_tensor(blk(il, "ffn_gate_up_exps.weight")) != nullptr) return false;
+    std::vector<TensorNeed::Source> in, out;
+    for (const char* part : {"ffn_gate", "ffn_up"}) {
+        add_sources(in, file, il, part, e.n, e.n_ff);
+        in.push_back({blk(il, std::format("{}_shexp.weight", part)), e.n_ff});
+    }
+    add_sources(out, file, il, "ffn_down", e.n, n_embd);
+    out.push_back({blk(il, "ffn_down_shexp.weight"), n_embd});
+    // Biases are read by expert: there is none for one more.
+    return can_stack(file, in) && can_stack(file, out) && file.find_tensor(blk(il, "ffn_down_exps.bias")) == nullptr;
+}
+
 } // namespace
 
 ExpertConfig read_experts(const format::GgufFile& file, const ModelConfig& config, const ExpertConfig& defaults) {
@@ -93,6 +107,7 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
     need_optional_vector(needs, file, key("ffn_gate_inp.bias"), e.n);
     need_optional_vector(needs, file, key("exp_probs_b.bias"), e.n);
 
+    const bool joins = shared_joins(file, e, il, c.n_embd);
     if (file.find_tensor(key("ffn_gate_up_exps.weight")) != nullptr) {
         needs.push_back(
             {key("gate_up_exps.fused"), Kind::matrix, {{key("ffn_gate_up_exps.weight"), 2 * e.n * e.n_ff}}, c.n_embd});
@@ -101,7 +116,9 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
     } else {
         TensorNeed need{key("gate_up_exps"), Kind::matrix, {}, c.n_embd};
         add_sources(need.sources, file, il, "ffn_gate", e.n, e.n_ff);
+        if (joins) need.sources.push_back({key("ffn_gate_shexp.weight"), e.n_ff});
         add_sources(need.sources, file, il, "ffn_up", e.n, e.n_ff);
+        if (joins) need.sources.push_back({key("ffn_up_shexp.weight"), e.n_ff});
         const bool all_there = std::ranges::all_of(
             need.sources, [&](const TensorNeed::Source& source) { return file.find_tensor(source.name) != nullptr; });
         if (all_there && !can_stack(file, need.sources)) {
@@ -112,20 +129,23 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
     }
     TensorNeed down{key("down_exps"), Kind::matrix, {}, e.n_ff};
     add_sources(down.sources, file, il, "ffn_down", e.n, c.n_embd);
+    if (joins) down.sources.push_back({key("ffn_down_shexp.weight"), c.n_embd});
     needs.push_back(std::move(down));
     need_optional_vector(needs, file, key("ffn_gate_exps.bias"), e.n * e.n_ff);
     need_optional_vector(needs, file, key("ffn_up_exps.bias"), e.n * e.n_ff);
     need_optional_vector(needs, file, key("ffn_down_exps.bias"), e.n * c.n_embd);
 
     if (e.n_ff_shared == 0) return;
+    if (e.shared_is_gated) {
+        needs.push_back(
+            {key("ffn_gate_inp_shexp.weight"), Kind::matrix, {{key("ffn_gate_inp_shexp.weight"), 1}}, c.n_embd});
+    }
+    if (joins) return;
     need_matrices(needs, file, key("gate_up_shexp"),
                   {{key("ffn_gate_shexp.weight"), e.n_ff_shared}, {key("ffn_up_shexp.weight"), e.n_ff_shared}},
                   c.n_embd);
     needs.push_back(
         {key("ffn_down_shexp.weight"), Kind::matrix, {{key("ffn_down_shexp.weight"), c.n_embd}}, e.n_ff_shared});
-    if (e.shared_is_gated)
-        needs.push_back(
-            {key("ffn_gate_inp_shexp.weight"), Kind::matrix, {{key("ffn_gate_inp_shexp.weight"), 1}}, c.n_embd});
 }
 
 namespace {
@@ -134,17 +154,21 @@ class ExpertBuilder {
 public:
     ExpertBuilder(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts)
         : g_(graph), c_(input.config), e_(input.config.experts), w_(input.weights), n_tokens_(input.shape.n_tokens),
-          il_(layer), counts_(counts), shape_{.n_tokens = n_tokens_,
-                                              .n_experts = e_.n,
-                                              .n_used = e_.n_used,
-                                              .n_embd = c_.n_embd,
-                                              .n_ff = e_.n_ff,
-                                              .has_shared_gate = e_.n_ff_shared != 0 && e_.shared_is_gated} {}
+          il_(layer), counts_(counts),
+          joins_(e_.n_ff_shared != 0 && w_.matrix(key("down_exps")).n_rows == (e_.n + 1) * c_.n_embd),
+          shape_{.n_tokens = n_tokens_,
+                 .n_experts = e_.n + joins_,
+                 .n_used = e_.n_used + joins_,
+                 .n_embd = c_.n_embd,
+                 .n_ff = e_.n_ff,
+                 .n_shared = joins_,
+                 .has_shared_gate = e_.n_ff_shared != 0 && e_.shared_is_gated} {}
 
     graph::TensorId build(graph::TensorId n, graph::TensorId x) {
         const graph::TensorId logits = router(n);
-        // What the shared expert computes stands between the steps of routing, which depend on each other.
-        const graph::TensorId shared_hidden = e_.n_ff_shared == 0 ? 0 : shared_gate_up(n);
+        // What a shared expert of its own computes stands between the steps of routing, which depend on each other.
+        const bool is_apart = e_.n_ff_shared != 0 && joins_ == 0;
+        const graph::TensorId shared_hidden = is_apart ? shared_gate_up(n) : 0;
         const graph::TensorId choices = g_.activation(key("choices"), shape_.choices_bytes());
         const graph::TensorId tiles = g_.activation(key("tiles"), shape_.tiles_bytes());
         const graph::TensorId slots = g_.activation(key("slots"), shape_.slots_bytes());
@@ -159,7 +183,7 @@ public:
                                     .scale = e_.scale},
                {counts_, logits, choices, tiles, slots});
         graph::TensorId residual = x, shared = x;
-        if (e_.n_ff_shared != 0) (e_.shared_is_gated ? shared : residual) = shared_down(shared_hidden, x);
+        if (is_apart) (e_.shared_is_gated ? shared : residual) = shared_down(shared_hidden, x);
 
         const graph::TensorId hidden = g_.activation(key("ffn_hidden"), uint64_t{4} * shape_.n_slots() * e_.n_ff);
         g_.add(key("ffn_gate_up_exps"),
@@ -233,7 +257,7 @@ private:
         const uint32_t strips = e_.n_ff / kernels::kStripRows;
         kernels::ExpertWeight weight{.weight = w_.matrix(key("gate_up_exps")),
                                      .expert_strips = strips,
-                                     .up_strips = e_.n * strips,
+                                     .up_strips = shape_.n_experts * strips,
                                      .bias = w_.vector(key("ffn_gate_exps.bias")),
                                      .up_bias = w_.vector(key("ffn_up_exps.bias"))};
         if (!weight.weight) { // an expert's up rows behind its gate rows
@@ -251,6 +275,7 @@ private:
     const uint32_t n_tokens_;
     const uint32_t il_;
     const graph::TensorId counts_;
+    const uint32_t joins_; ///< 1: the shared expert is the last of the experts
     const kernels::ExpertShape shape_;
 };
 

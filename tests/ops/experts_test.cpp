@@ -27,6 +27,7 @@ struct Router {
     bool normalises = true;
     float scale = 1;
     bool shared_gate = false;
+    bool joined = false; ///< the shared expert is the last of n_experts
 };
 
 struct Choice {
@@ -37,11 +38,12 @@ struct Choice {
 /// Expert and weight per token and choice, ties to the lower index.
 std::vector<std::pair<uint32_t, double>> reference_route(const Router& r, const float* z,
                                                          const std::vector<float>& bias) {
-    std::vector<double> p(r.n_experts), s(r.n_experts);
-    const double largest = *std::max_element(z, z + r.n_experts);
+    const uint32_t n_experts = r.n_experts - r.joined, n_top = r.n_used - r.joined;
+    std::vector<double> p(n_experts), s(n_experts);
+    const double largest = *std::max_element(z, z + n_experts);
     double total = 0;
-    for (uint32_t e = 0; e < r.n_experts; ++e) total += std::exp(z[e] - largest);
-    for (uint32_t e = 0; e < r.n_experts; ++e) {
+    for (uint32_t e = 0; e < n_experts; ++e) total += std::exp(z[e] - largest);
+    for (uint32_t e = 0; e < n_experts; ++e) {
         switch (r.gating) {
         case Gating::softmax:
             p[e] = std::exp(z[e] - largest) / total;
@@ -59,7 +61,7 @@ std::vector<std::pair<uint32_t, double>> reference_route(const Router& r, const 
         s[e] = p[e] + (r.bias ? bias[e] : 0.0f);
     }
     if (r.n_groups > 1) {
-        const uint32_t size = r.n_experts / r.n_groups;
+        const uint32_t size = n_experts / r.n_groups;
         std::vector<std::pair<double, uint32_t>> groups;
         for (uint32_t g = 0; g < r.n_groups; ++g) {
             std::vector<double> values(s.begin() + g * size, s.begin() + (g + 1) * size);
@@ -70,18 +72,19 @@ std::vector<std::pair<uint32_t, double>> reference_route(const Router& r, const 
         for (uint32_t i = r.n_groups_used; i < r.n_groups; ++i)
             for (uint32_t e = 0; e < size; ++e) s[groups[i].second * size + e] = -1e30;
     }
-    std::vector<uint32_t> order(r.n_experts);
+    std::vector<uint32_t> order(n_experts);
     std::iota(order.begin(), order.end(), 0u);
     std::ranges::stable_sort(order, [&](uint32_t a, uint32_t b) { return s[a] > s[b]; });
     std::vector<std::pair<uint32_t, double>> chosen;
     double sum = 0;
-    for (uint32_t j = 0; j < r.n_used; ++j) {
+    for (uint32_t j = 0; j < n_top; ++j) {
         const double w = r.gating == Gating::softmax_of_selected ? std::exp(z[order[j]] - z[order[0]]) : p[order[j]];
         chosen.emplace_back(order[j], w);
         sum += w;
     }
     const double divisor = r.gating == Gating::softmax_of_selected ? sum : r.normalises ? std::max(sum, 6.1e-5) : 1;
     for (auto& [expert, weight] : chosen) weight *= r.scale / divisor;
+    if (r.joined) chosen.emplace_back(n_experts, r.shared_gate ? 1 / (1 + std::exp(-double{z[n_experts]})) : 1.0);
     return chosen;
 }
 
@@ -91,6 +94,7 @@ kernels::ExpertShape shape_of(const Router& r, uint32_t n_tokens, uint32_t n_emb
             .n_used = r.n_used,
             .n_embd = n_embd,
             .n_ff = n_ff,
+            .n_shared = r.joined,
             .has_shared_gate = r.shared_gate};
 }
 
@@ -104,7 +108,7 @@ struct Routed {
 Routed route(const Router& r, uint32_t n_live, uint32_t n_tokens, uint32_t n_embd, uint32_t n_ff,
              const kernels::Policy& policy, bool with_ties = false) {
     OpHarness& h = harness();
-    const uint32_t stride = r.n_experts + r.shared_gate;
+    const uint32_t stride = r.n_experts - r.joined + r.shared_gate;
     std::vector<float> logits = random_floats(uint64_t{n_live} * stride, 5 + n_live, 2.0f);
     if (with_ties)
         for (float& z : logits) z = std::round(z);
@@ -127,7 +131,8 @@ Routed route(const Router& r, uint32_t n_live, uint32_t n_tokens, uint32_t n_emb
                                .scale = r.scale},
           {&routed.counts, &logit_buffer, &routed.choices, &routed.tiles, &routed.slots}, policy);
 
-    const uint32_t choice_stride = r.n_used + r.shared_gate;
+    const bool outer_gate = r.shared_gate && !r.joined;
+    const uint32_t choice_stride = r.n_used + outer_gate;
     const auto choices = h.read<Choice>(routed.choices, uint64_t{n_live} * choice_stride);
     std::vector<uint32_t> expected_load(r.n_experts, 0);
     for (uint32_t t = 0; t < n_live; ++t) {
@@ -140,7 +145,7 @@ Routed route(const Router& r, uint32_t n_live, uint32_t n_tokens, uint32_t n_emb
             CHECK(got.weight == doctest::Approx(weight).epsilon(2e-5));
             ++expected_load[expert];
         }
-        if (r.shared_gate) {
+        if (outer_gate) {
             routed.shared_gates.push_back(1 / (1 + std::exp(-double{z[r.n_experts]})));
             CHECK(choices[uint64_t{t} * choice_stride + r.n_used].weight ==
                   doctest::Approx(routed.shared_gates.back()).epsilon(1e-5));
@@ -221,7 +226,7 @@ void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const k
           {&routed.counts, &routed.tiles, &routed.slots, &x_buffer, &hidden}, policy);
     h.run(kernels::ExpertOutput{.shape = shape, .weight = out_weight},
           {&routed.counts, &routed.choices, &routed.tiles, &routed.slots, &hidden, &residual_buffer,
-           r.shared_gate ? &shared_buffer : &residual_buffer, &y},
+           r.shared_gate && !r.joined ? &shared_buffer : &residual_buffer, &y},
           policy);
 
     std::vector<double> expected;
@@ -230,7 +235,7 @@ void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const k
         std::vector<double> sum(d);
         for (uint32_t i = 0; i < d; ++i) {
             sum[i] = residual[uint64_t{t} * d + i];
-            if (r.shared_gate) sum[i] += routed.shared_gates[t] * shared[uint64_t{t} * d + i];
+            if (r.shared_gate && !r.joined) sum[i] += routed.shared_gates[t] * shared[uint64_t{t} * d + i];
         }
         for (const auto& [e, w] : routed.expected[t]) {
             for (uint32_t f = 0; f < e_ff; ++f) {
@@ -306,6 +311,10 @@ TEST_CASE("whole layers on every path, from one token to many") {
         for (const auto& [n_live, n_tokens] : {std::pair{1u, 1u}, {3u, 4u}, {8u, 8u}, {13u, 16u}, {40u, 64u}}) {
             check_layer({.router = {.n_experts = 17, .n_used = 5}, .n_embd = 96, .n_ff = 64, .fused = n_live == 3},
                         n_live, n_tokens, policy, path.limit);
+        }
+        for (const uint32_t n : {1u, 3u}) {
+            check_layer({.router = {.n_experts = 9, .n_used = 3, .shared_gate = n == 3, .joined = true}}, n,
+                        n == 1 ? 1 : 4, policy, path.limit);
         }
         for (const uint32_t n : {1u, 5u}) {
             check_layer({.router = {.gating = Gating::softmax_of_selected, .shared_gate = n == 5},
