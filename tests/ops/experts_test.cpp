@@ -143,7 +143,7 @@ Routed route(const Router& r, uint32_t n_live, uint32_t n_tokens, uint32_t n_emb
             const Choice& got = choices[uint64_t{t} * choice_stride + j];
             CHECK(got.expert == expert);
             CHECK(got.weight == doctest::Approx(weight).epsilon(2e-5));
-            ++expected_load[expert];
+            if (expert < r.n_experts - r.joined) ++expected_load[expert]; // only what was chosen counts
         }
         if (outer_gate) {
             routed.shared_gates.push_back(1 / (1 + std::exp(-double{z[r.n_experts]})));
