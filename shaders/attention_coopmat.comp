@@ -35,7 +35,8 @@ const uint group = n_heads / n_kv_heads;
 const uint n_key_fragments = head_size / kFragment;
 const uint word_dims = KV_WORD_DIMS(type_v);
 const uint n_words = head_size / word_dims;
-const uint set_words = n_words < kFragment ? n_words : kFragment; // words of V in a set of fragments
+// Words of V in a set of fragments: as many as rows, or a part of them that shares the words' dimensions among the rows.
+const uint set_words = kFragment % n_words == 0 ? n_words : kFragment; // 16 % n > 0 for n > 16
 const uint set_dims = word_dims * set_words / kFragment;          // fragments of a set
 const uint n_sets = (n_words + kFragment - 1) / kFragment;
 const uint n_value_fragments = n_sets * set_dims;

@@ -1,6 +1,6 @@
 #version 460
 // Products of experts with many rows of x each, on cooperative matrices; see expert_matvec.comp for what is computed and
-// include/gemm_tile.glsl for how. The group counts come from routing, so no workgroup is empty; fragments of columns that a
+// include/gemm_direct.glsl and include/gemm_tile.glsl for how. The group counts come from routing, so no workgroup is empty; fragments of columns that a
 // tile has no places for are left out. A wave spans all columns of its tile, so that a half empty tile idles no wave.
 #include "common.glsl"
 #extension GL_KHR_cooperative_matrix : require
@@ -19,6 +19,7 @@ layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
 
 const uint n_weights = activation != kActivationNone ? 2u : 1u;
 #include "gemm_tile.glsl"
+#include "gemm_direct.glsl"
 shared float c_stage[n_waves * n_weights * frag_m * frag_n];
 shared uint x_rows[tile_n];
 shared uint y_rows[tile_n];
@@ -34,6 +35,16 @@ void weight_row(uint i, out uint64_t tile, out uint row) {
 
 uint x_row(uint column) { return x_rows[column]; }
 
+void store(uint expert, uint n_live, uint row, uint column, float value, float up) {
+    if (row >= push.n_rows || column >= n_live) return;
+    if (has_bias != 0) value += AddrF32(push.bias).v[expert * push.n_rows + row];
+    if (n_weights > 1u) {
+        if (has_bias != 0) up += AddrF32(push.up_bias).v[expert * push.n_rows + row];
+        value = gated(activation, value, up);
+    }
+    y[y_rows[column] * push.y_stride + row] = value;
+}
+
 void main() {
     if (gl_WorkGroupID.y >= tiles[0].x) return;
     const uvec4 tile = tiles[kTileHeader + gl_WorkGroupID.y];
@@ -45,30 +56,31 @@ void main() {
         x_rows[i] = takes_tokens != 0 ? slot / n_used : place;
         y_rows[i] = takes_tokens != 0 ? place : slot;
     }
-    multiply(true, n_live); // begins with a barrier
+    if (k_groups != 0) { // both begin with a barrier
+        multiply_direct(true, n_live);
+    } else {
+        multiply(true, n_live);
+    }
 
     const uint lane = gl_SubgroupInvocationID;
     const uint stage = gl_SubgroupID * n_weights * frag_m * frag_n;
+    const uint first_up = (n_weights - 1u) * frags_m * frags_n;
     [[unroll]] for (uint i = 0; i < frags_m; i++) {
         [[unroll]] for (uint n = 0; n < frags_n; n++) {
-            [[unroll]] for (uint g = 0; g < n_weights; g++)
-                coopMatStore(acc[(g * frags_m + i) * frags_n + n], c_stage, stage + g * frag_m * frag_n, frag_m,
-                             gl_CooperativeMatrixLayoutColumnMajor);
-            barrier();
-            for (uint e = lane; e < frag_m * frag_n; e += subgroup_size) {
-                const uint row = gl_WorkGroupID.x * tile_m + wave_row() + i * frag_m + e % frag_m;
-                const uint column = wave_column() + n * frag_n + e / frag_m;
-                if (row >= push.n_rows || column >= n_live) continue;
-                float value = c_stage[stage + e];
-                if (has_bias != 0) value += AddrF32(push.bias).v[expert * push.n_rows + row];
-                if (n_weights > 1u) {
-                    float up = c_stage[stage + (n_weights - 1u) * frag_m * frag_n + e];
-                    if (has_bias != 0) up += AddrF32(push.up_bias).v[expert * push.n_rows + row];
-                    value = gated(activation, value, up);
-                }
-                y[y_rows[column] * push.y_stride + row] = value;
+            const uint row = gl_WorkGroupID.x * tile_m + wave_row() + i * frag_m, column = wave_column() + n * frag_n;
+            if (k_groups != 0) {
+                [[unroll]] for (uint e = 0; e < 8; e++)
+                    store(expert, n_live, row + sum_row(e), column + lane % 16, acc[i * frags_n + n][e], acc[first_up + i * frags_n + n][e]);
+            } else {
+                [[unroll]] for (uint g = 0; g < n_weights; g++)
+                    coopMatStore(acc[(g * frags_m + i) * frags_n + n], c_stage, stage + g * frag_m * frag_n, frag_m,
+                                 gl_CooperativeMatrixLayoutColumnMajor);
+                barrier();
+                for (uint e = lane; e < frag_m * frag_n; e += subgroup_size)
+                    store(expert, n_live, row + e % frag_m, column + e / frag_m, c_stage[stage + e],
+                          c_stage[stage + (n_weights - 1u) * frag_m * frag_n + e]);
+                barrier();
             }
-            barrier();
         }
     }
 }

@@ -95,10 +95,29 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
     return lowered;
 }
 
-Lowered lower_coopmat(const Linear& op, const Policy& policy) {
+/// Tiles for weights that are decoded into fragments in registers: a wave has rows of its own and all columns of the
+/// tile, so that each weight is decoded once for as many columns as its sums' registers allow.
+CoopmatTiles direct_tiles(const Linear& op, const Policy& policy) {
     CoopmatTiles tiles = policy.tiles;
+    tiles.wave_m = op.is_glu ? 16 : 32; // two matrices then
+    tiles.tile_m = 8 * tiles.wave_m;
+    tiles.tile_n = 128;
+    // Rather less reuse than idle compute units; and no columns that are not there.
+    const auto fills = [&] {
+        return ceil_div(op.n_out, tiles.tile_m) * ceil_div(op.n_columns, tiles.tile_n) >= 2 * policy.compute_units;
+    };
+    while (tiles.tile_n > 32 && op.n_columns <= tiles.tile_n / 2) tiles.tile_n /= 2;
+    if (!fills()) tiles.tile_m /= 2;
+    while (tiles.tile_n > 32 && !fills()) tiles.tile_n /= 2;
+    tiles.wave_n = tiles.tile_n;
+    return tiles;
+}
+
+Lowered lower_coopmat(const Linear& op, const Policy& policy) {
+    const bool is_direct = policy.has_direct_gemm();
+    CoopmatTiles tiles = is_direct ? direct_tiles(op, policy) : policy.tiles;
     // Two accumulators a tile for gate and up: half the rows, so that registers stay as they are.
-    if (op.is_glu && tiles.wave_m > tiles.frag_m) {
+    if (!is_direct && op.is_glu && tiles.wave_m > tiles.frag_m) {
         tiles.tile_m /= 2;
         tiles.wave_m /= 2;
     }
@@ -111,6 +130,8 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
                                        .tile_n = tiles.tile_n,
                                        .wave_m = tiles.wave_m,
                                        .wave_n = tiles.wave_n,
+                                       .k_groups = is_direct ? policy.fragments.k_groups : 0,
+                                       .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
                                        .count_index = static_cast<uint32_t>(op.columns),
                                        .is_glu = op.is_glu,
                                        .has_bias = op.bias != 0,

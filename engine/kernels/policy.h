@@ -65,6 +65,11 @@ struct Policy {
     uint32_t attention_rows = 8; ///< most query rows of a tile
     uint32_t attention_splits_decode = 8;
 
+    /// Whether GEMMs decode weights into fragments in registers (include/gemm_direct.glsl).
+    bool has_direct_gemm() const {
+        return coopmat && fragments.is_known() && tiles.frag_m == 16 && tiles.subgroup_size == 32;
+    }
+
     /// "coopmat 16x16x16, activations f32 ...": one line for programs to print.
     std::string describe() const;
 };

@@ -5,6 +5,7 @@
 #include "graph/executor.h"
 #include "graph/graph.h"
 #include "kernels.gen.h"
+#include "kernels/fragment_map.h"
 
 #include <algorithm>
 #include <cmath>
@@ -67,8 +68,13 @@ OpHarness& harness() {
     return instance;
 }
 
-kernels::Policy OpHarness::policy(kernels::CoopmatMode coopmat, kernels::ActivationMode act) const {
-    return kernels::choose_policy(capabilities(), {coopmat, act});
+kernels::Policy OpHarness::policy(kernels::CoopmatMode coopmat, kernels::ActivationMode act) {
+    kernels::Policy policy = kernels::choose_policy(capabilities(), {coopmat, act});
+    if (policy.coopmat) {
+        if (!fragments_) fragments_ = kernels::probe_fragment_map(device_, pipelines_, policy);
+        policy.fragments = *fragments_;
+    }
+    return policy;
 }
 
 gpu::Buffer OpHarness::buffer(uint64_t size_bytes) {

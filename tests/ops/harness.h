@@ -10,6 +10,7 @@
 #include "kernels/pipeline_store.h"
 
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -39,7 +40,7 @@ public:
     kernels::PipelineStore& pipelines() { return pipelines_; }
     /// The device's policy under these options.
     kernels::Policy policy(kernels::CoopmatMode coopmat = kernels::CoopmatMode::automatic,
-                           kernels::ActivationMode act = kernels::ActivationMode::automatic) const;
+                           kernels::ActivationMode act = kernels::ActivationMode::automatic);
 
     gpu::Buffer buffer(uint64_t size_bytes);
     template<class T>
@@ -76,6 +77,7 @@ private:
     gpu::Instance instance_;
     gpu::Device device_;
     kernels::PipelineStore pipelines_;
+    std::optional<kernels::FragmentMap> fragments_; ///< asked for once
     kernels::Codebooks codebooks_;
 };
 

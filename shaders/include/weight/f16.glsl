@@ -11,6 +11,14 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     }
 }
 
+#define WEIGHT_HALVES_OWN
+void weight_decode_halves(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out f16vec2 h[16]) {
+    [[unroll]] for (uint g = 0; g < 4; g++) {
+        const uvec4 q = AddrU32x4(codes + tile * 1024).v[g * 16 + row];
+        [[unroll]] for (uint i = 0; i < 4; i++) h[4 * g + i] = unpackFloat2x16(q[i]);
+    }
+}
+
 void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
     AddrU32 from = AddrU32(source + block * 64);
     [[unroll]] for (uint g = 0; g < 4; g++) {

@@ -40,6 +40,21 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
     m = 0.0;
 }
 
+#define WEIGHT_HALVES_OWN
+// The bits of E2M1 at the top of a half's exponent and mantissa are its value times 2^-14, subnormals included.
+void weight_decode_halves(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out f16vec2 h[16]) {
+    const uint64_t code_tile = tile_at(codes, tile, 256u);
+    const uint64_t scale_tile = tile_at(scales, tile, 16u);
+    const uvec4 q = load_granule(code_tile, 0, row);
+    const f16vec2 d = f16vec2(2.0 * mxfp4_half_scale(uint(AddrU8(scale_tile).v[row])));
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+        [[unroll]] for (uint j = 0; j < 4; j++) {
+            const uint pair = (q[i] >> (4 * j)) & 0x000f000fu;
+            h[4 * i + j] = unpackFloat2x16((pair & 0x00080008u) << 12 | (pair & 0x00070007u) << 9) * f16vec2(16384.0hf) * d;
+        }
+    }
+}
+
 // GGUF block: byte e, 16 bytes of nibbles.
 void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
     const Source s = Source(source + block * 17, is_padding);

@@ -25,6 +25,17 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
     }
 }
 
+#define WEIGHT_HALVES_OWN
+// Pairs of halves (weight_halves.glsl): nibbles j and j + 4 of a word are neighbours.
+void weight_decode_halves(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out f16vec2 h[16]) {
+    const uvec4 q = AddrU32x4(codes + tile * 256).v[row];
+    const f16vec2 d = f16vec2(AddrF16(scales + tile * 32).v[row]);
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+        [[unroll]] for (uint j = 0; j < 4; j++)
+            h[4 * i + j] = (unpackFloat2x16(((q[i] >> (4 * j)) & 0x000f000fu) | 0x64006400u) - f16vec2(1032.0hf)) * d;
+    }
+}
+
 // GGUF block: f16 d, then 16 bytes whose low nibbles are elements 0..15 and high nibbles 16..31.
 void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
     uvec4 q = uvec4(0x88888888u);

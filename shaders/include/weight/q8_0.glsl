@@ -2,6 +2,8 @@
 // Codes: two granules of 16 bytes a row and block, [strip][block][2][16 rows]; a pair of words holds 8 elements in the
 // packed int8 order: bytes of the first (0, 4, 1, 5), of the second (2, 6, 3, 7). Scales: f16 [strip][block][16 rows].
 
+#define WEIGHT_CODES_SIGNED 1
+
 // Bit position of element e (0..7) inside its pair of words: word (e >> 1) & 1.
 uint q8_shift(uint e) { return 16u * (e & 1u) + 8u * (e >> 2); }
 
