@@ -11,6 +11,7 @@ import array
 import json
 import os
 import pathlib
+import re
 import random
 import subprocess
 import sys
@@ -149,6 +150,26 @@ if COMPUTES:
             for options in (("--coopmat", "auto"), ("--coopmat", "off"), ("--act", "f32"), ("-ctk", "q8_0", "-ctv", "q8_0")):
                 with self.subTest(" ".join(options)):
                     self.assertIn("42", run(OPTIONS.vkinfer, "run", "-m", model, "-p", "What is 17 + 25?", *options))
+
+
+    class Perplexity(unittest.TestCase):
+        def test_a_run_agrees_with_itself_and_other_caches_move_it(self):
+            model, text, base = demo_model(), os.path.join(CACHE.name, "text"), os.path.join(CACHE.name, "base")
+            with open(text, "w", encoding="utf-8") as out:
+                out.write("vkinfer is an engine that runs language models on the GPU through Vulkan.\n" * 20)
+            common = (OPTIONS.vkinfer, "perplexity", "-m", model, "-f", text, "-c", "64", "--chunks", "3")
+            first = run(*common, "--save-base", base)
+            self.assertRegex(first, r"perplexity [0-9.]+ \+/- [0-9.]+ \(93 positions\)")
+            divergence = {}
+            for cache in ("f16", "q8_0", "q4_0"):
+                again = run(*common, "--kl-divergence-base", base, "-ctk", cache, "-ctv", cache)
+                divergence[cache] = float(re.search(r"mean ([0-9.]+)", again).group(1))
+            self.assertLess(divergence["f16"], 1e-4)
+            self.assertLess(divergence["f16"], divergence["q8_0"])
+            self.assertLess(divergence["q8_0"], divergence["q4_0"])
+            refused = subprocess.run([*common[:-1], "2", "--kl-divergence-base", base], capture_output=True, text=True)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("--save-base", refused.stderr)
 
 
 if __name__ == "__main__":

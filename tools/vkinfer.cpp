@@ -6,6 +6,7 @@
 #include "tools/file_commands.h"
 #include "tools/info_command.h"
 #include "tools/logits_command.h"
+#include "tools/perplexity_command.h"
 #include "tools/plan_command.h"
 #include "tools/program.h"
 #include "tools/run_command.h"
@@ -27,6 +28,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"devices", "list the devices", add_devices_command},
     {"doctor", "what is known of a device, its driver and its memory, and what to change", add_doctor_command},
     {"logits", "write the logits of every position, to compare with other engines", add_logits_command},
+    {"perplexity", "how well a model predicts a text, and how far weights or cache types move it",
+     add_perplexity_command},
     {"shaders", "what the driver made of every pipeline: registers, spills, instructions", add_shaders_command},
     {"quantize", "make a quantised model of a float one", add_quantize_command},
     {"dequant", "decode raw blocks from standard input to float32, to compare with other engines", add_dequant_command},
