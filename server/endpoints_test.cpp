@@ -390,6 +390,32 @@ TEST_CASE("tool calls in answers") {
     CHECK(bench.chat(call).at("choices").at(0).at("finish_reason") == "stop");
 }
 
+TEST_CASE("thoughts come apart from the answer, whole and streamed") {
+    for (const bool stream : {false, true}) {
+        Bench bench;
+        Reply reply =
+            bench.reply(Method::post, "/v1/chat/completions", Bench::chat_body("hi", stream ? R"("stream":true)" : ""));
+        AnswerFormatter& formatter = *std::get<Generation>(reply).formatter;
+        std::string body = formatter.feed({.text = "", .reasoning = "Let me ", .tokens = {1}, .result = {}});
+        body += formatter.feed({.text = "", .reasoning = "think.", .tokens = {2}, .result = {}});
+        body += formatter.feed({.text = "Two.", .reasoning = "", .tokens = {3}, .result = runtime::GenerationResult{}});
+        if (!stream) {
+            const json::value message = json::parse(body).at("choices").at(0).at("message");
+            CHECK(message.at("reasoning_content") == "Let me think.");
+            CHECK(message.at("content") == "Two.");
+            continue;
+        }
+        std::string reasoning, content;
+        for (const json::value& event : events_of(body)) {
+            const json::object& delta = event.at("choices").at(0).at("delta").as_object();
+            if (const auto* part = delta.if_contains("reasoning_content")) reasoning += part->as_string();
+            if (const auto* part = delta.if_contains("content")) content += part->as_string();
+        }
+        CHECK(reasoning == "Let me think.");
+        CHECK(content == "Two.");
+    }
+}
+
 TEST_CASE("a prompt beyond the context") {
     Bench bench;
     for (const char* path : {"/v1/chat/completions", "/v1/completions"}) {

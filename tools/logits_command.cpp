@@ -11,6 +11,7 @@
 #include <format>
 #include <fstream>
 #include <memory>
+#include <numeric>
 
 namespace vkinfer::tools {
 
@@ -49,6 +50,29 @@ private:
     size_t capacity_;
     std::vector<StepToken> tokens_;
 };
+
+/// The spread of choices over experts, per layer: a token's choices are even when each expert has 1 / n_experts of
+/// them.
+void print_expert_load(const ExpertLoad& load) {
+    if (load.n_experts == 0) {
+        std::fprintf(stderr, "--stats: no routed experts in this model\n");
+        return;
+    }
+    std::fprintf(stderr, "experts: %u of %u per token and layer; share of the choices in %%, even would be %.1f\n",
+                 load.n_used, load.n_experts, 100.0 / load.n_experts);
+    std::fprintf(stderr, "layer   least  median    most  unused  chosen most\n");
+    for (size_t layer = 0; layer < load.counts.size() / load.n_experts; ++layer) {
+        const auto counts = std::span(load.counts).subspan(layer * load.n_experts, load.n_experts);
+        const double total = std::accumulate(counts.begin(), counts.end(), 0.0);
+        if (total == 0) continue; // a dense layer
+        std::vector<uint32_t> sorted(counts.begin(), counts.end());
+        std::ranges::sort(sorted);
+        const auto share = [&](uint32_t n) { return 100.0 * n / total; };
+        std::fprintf(stderr, "%5zu  %6.2f  %6.2f  %6.2f  %6td  %td\n", layer, share(sorted.front()),
+                     share(sorted[sorted.size() / 2]), share(sorted.back()), std::ranges::count(counts, 0u),
+                     std::ranges::max_element(counts) - counts.begin());
+    }
+}
 
 } // namespace
 
@@ -112,6 +136,7 @@ CommandBody add_logits_command(CLI::App& app) {
         ->expected(1)
         ->take_all()
         ->required();
+    app.add_flag("--stats", flags->engine.count_experts, "print how the choices spread over experts, per layer");
     app.add_option("--batch", flags->chunk, "tokens of each list that are evaluated at once; 0: as many as possible")
         ->check(CLI::NonNegativeNumber);
     return [flags] {
@@ -160,6 +185,7 @@ CommandBody add_logits_command(CLI::App& app) {
             if (!files[i])
                 throw Error(ErrorKind::io, std::format("{}: writing failed; is the disk full?", flags->outputs[i]));
         }
+        if (options.count_experts) print_expert_load(runner->expert_load());
         return kExitOk;
     };
 }

@@ -41,6 +41,7 @@ struct LoadedModel {
     std::map<std::string, std::vector<float>, std::less<>> host_vectors;
     uint64_t rope_frequencies = 0; ///< RopeFrequencies::pairs
     float rope_magnitude = 1;
+    uint64_t expert_load = 0; ///< device address of a counter per layer and expert, or 0: nobody counts
 
     /// Null weight / 0 when the key was not loaded.
     kernels::Weight matrix(std::string_view key) const;

@@ -176,6 +176,7 @@ public:
                kernels::ExpertRoute{.shape = shape_,
                                     .gating = e_.gating,
                                     .selection_bias = w_.vector(key("exp_probs_b.bias")),
+                                    .load = w_.expert_load == 0 ? 0 : w_.expert_load + uint64_t{4} * il_ * e_.n,
                                     .logits_stride = logits_stride(),
                                     .n_groups = e_.n_groups,
                                     .n_groups_used = e_.n_groups_used,

@@ -32,6 +32,7 @@ struct EngineOptions {
     std::string coopmat = "auto"; ///< cooperative matrices: auto, on, off
     std::string act = "auto";     ///< activations in matmuls: auto, f32, f16, q8
     bool validation = false;      ///< run under the Vulkan validation layer
+    bool count_experts = false;   ///< count how often each expert is chosen (ModelRunner::expert_load)
     std::string alias;            ///< name of the model towards clients; empty: the file's own
     std::string chat_template;    ///< Jinja text in place of the file's template; empty: the file's
     bool warm_up = true;          ///< compile every pipeline now, so that the first request does not wait for it

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace vkinfer::runtime {
 
@@ -24,6 +25,13 @@ struct RunnerLimits {
     int32_t max_sequences = 0;
     int32_t max_batch = 0;  ///< tokens of one evaluate() (micro-batch, -ub)
     int32_t max_logits = 0; ///< rows of logits of one evaluate()
+};
+
+/// How often each expert was chosen: n_layers x n_experts counts; dense layers have zeros.
+struct ExpertLoad {
+    uint32_t n_experts = 0; ///< 0: a dense model, or nobody counted
+    uint32_t n_used = 0;    ///< choices of a token in a layer
+    std::vector<uint32_t> counts;
 };
 
 /// A model on a device with its KV cache. Not thread-safe: one thread (the scheduler's) uses it.
@@ -47,6 +55,9 @@ public:
 
     /// One line that names device, driver and the kernel paths in use ("coopmat off, act f32, ...").
     virtual std::string describe() const = 0;
+
+    /// Since the start, when the runner was made to count (EngineOptions::count_experts).
+    virtual ExpertLoad expert_load() { return {}; }
 };
 
 } // namespace vkinfer::runtime

@@ -33,6 +33,7 @@ RunnerOptions runner_options(const EngineOptions& options, int32_t max_logits) {
     runner.coopmat = options.coopmat;
     runner.act = options.act;
     runner.validation = options.validation;
+    runner.count_experts = options.count_experts;
     runner.log = options.log;
     runner.progress = options.progress;
     return runner;

@@ -5,6 +5,7 @@
 #include "gpu/buffer.h"
 #include "gpu/device.h"
 #include "gpu/instance.h"
+#include "gpu/transfer.h"
 #include "graph/executor.h"
 #include "graph/step_layout.h"
 #include "kernels/fragment_map.h"
@@ -59,6 +60,14 @@ public:
         }
         placed_.emplace(device_, memory_);
         load(file, model.weights, options.progress);
+        if (options.count_experts && config_.experts.n > 0) {
+            const std::vector<uint32_t> zeros(uint64_t{config_.n_layers} * config_.experts.n, 0);
+            expert_load_ = gpu::Buffer(
+                device_,
+                {.size_bytes = zeros.size() * sizeof(uint32_t), .domain = gpu::Domain::device, .name = "expert load"});
+            gpu::write_buffer(device_, expert_load_, zeros);
+            weights_.model.expert_load = expert_load_.address();
+        }
         make_kv();
         make_step_buffers();
         log_.info("{}: weights {}, KV cache {} for {} tokens", describe(),
@@ -120,6 +129,14 @@ public:
         const auto n = static_cast<uint32_t>(n_tokens);
         const graph::Plan& p = plan(shapes_->shape_for(n, std::min(n, max_outputs()), shapes_->max_tiles(n))).plan();
         return {static_cast<uint32_t>(p.dispatches.size()), p.n_barriers()};
+    }
+
+    ExpertLoad expert_load() override {
+        if (!expert_load_) return {};
+        ExpertLoad load{config_.experts.n, config_.experts.n_used, {}};
+        load.counts.resize(uint64_t{config_.n_layers} * config_.experts.n);
+        gpu::read_buffer(device_, expert_load_, 0, std::as_writable_bytes(std::span(load.counts)));
+        return load;
     }
 
     uint32_t validation_messages() const override { return instance_.validation_message_count(); }
@@ -266,6 +283,7 @@ private:
     graph::StepLayout layout_;
     gpu::Buffer step_;
     gpu::Buffer logits_;
+    gpu::Buffer expert_load_; ///< only when somebody counts
     Arena arena_;
     std::map<models::StepShape, std::unique_ptr<graph::RecordedPlan>> plans_;
     std::vector<StepChunk> chunks_;

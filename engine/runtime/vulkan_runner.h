@@ -39,6 +39,7 @@ struct RunnerOptions {
     std::string coopmat = "auto";    ///< auto, on, off
     std::string act = "auto";        ///< activations in matmuls: auto, f32, f16, q8
     bool validation = false;         ///< under the Vulkan validation layer
+    bool count_experts = false;      ///< count how often each expert is chosen (expert_load)
     bool pipeline_cache = true;      ///< keep compiled pipelines under XDG_CACHE_HOME/vkinfer
     bool capture_statistics = false; ///< pipelines keep statistics and machine code (`vkinfer shaders`)
     Log log;
