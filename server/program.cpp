@@ -63,7 +63,7 @@ void keep_a_model(const Options& options, const ModelLoader& load, Server& serve
             throw *ended;
         }
         last_loss = now;
-        log.error("{} The running requests were answered with this error; the model is loaded again.",
+        log.error("{}. The running requests were answered with this error; the model is loaded again.",
                   ended->message());
         // New requests get 503 from here on. Those that have the old model end soon: they have their last event.
         server.set_model(nullptr);

@@ -185,3 +185,42 @@ TEST_CASE("loading reports its progress, and stops when told to") {
         CHECK(error.kind() == ErrorKind::cancelled);
     }
 }
+
+TEST_CASE("a step cut into many submissions, and into steps of fewer tokens, gives the same logits") {
+    const Model model(small());
+    const auto answer = [&](int32_t budget_ms, bool is_long) {
+        RunnerOptions options;
+        options.model = model.path();
+        options.n_ctx = is_long ? 1 << 20 : 256; // the longest sequence decides where a plan may be cut
+        options.n_ubatch = 64;
+        options.max_logits = 8;
+        options.type_k = options.type_v = TensorType::q8_0;
+        options.submit_budget_ms = budget_ms;
+        const auto runner = create_vulkan_runner(options);
+        REQUIRE(runner->reserve(0, 200));
+        std::vector<float> all;
+        int32_t position = 0;
+        for (const int32_t n : {64, 50, 1, 1, 7}) {
+            std::vector<StepToken> tokens;
+            for (int32_t i = 0; i < n; ++i, ++position)
+                tokens.push_back({(position * 7) % 500, position, 0, i % 16 == 0});
+            const auto logits = runner->evaluate(tokens);
+            REQUIRE(logits.has_value());
+            all.insert(all.end(), logits->begin(), logits->end());
+        }
+        return all;
+    };
+    const std::vector<float> whole = answer(0, false);
+    for (const auto& [budget_ms, is_long] : {std::pair{1, false}, std::pair{1, true}, std::pair{1000, true}}) {
+        CAPTURE(budget_ms);
+        const std::vector<float> cut = answer(budget_ms, is_long);
+        REQUIRE(cut.size() == whole.size());
+        double error = 0;
+        double size = 0;
+        for (size_t i = 0; i < whole.size(); ++i) {
+            error += (cut[i] - whole[i]) * (cut[i] - whole[i]);
+            size += whole[i] * whole[i];
+        }
+        CHECK(error <= 1e-6 * size); // kernels for fewer columns add in another order
+    }
+}

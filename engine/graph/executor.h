@@ -12,16 +12,24 @@
 
 namespace vkinfer::graph {
 
-/// A plan with its command list. Replaying costs one submission and nothing else.
+/// A plan with its command lists. Replaying costs one submission, or one per group of pieces, and nothing else.
 class RecordedPlan {
 public:
     /// Binds the arena (at least plan.arena_bytes) and one range per external (empty for those reached by address
     /// only). With `timestamps` every dispatch is timed. Throws Error when the plan has a hazard (a bug of ours), when
-    /// a pipeline does not compile, or when memory runs out.
+    /// a pipeline does not compile, or when memory runs out. `piece_ends`: where the plan may be cut into submissions
+    /// (submit_budget.h); empty: nowhere.
     RecordedPlan(gpu::Device& device, kernels::PipelineStore& pipelines, Plan plan, const gpu::Buffer& arena,
-                 std::span<const gpu::BufferRange> externals, bool timestamps = false);
+                 std::span<const gpu::BufferRange> externals, bool timestamps = false,
+                 std::vector<uint32_t> piece_ends = {});
 
-    gpu::Ticket submit() { return device_.submit(commands_); }
+    /// All of it; returns the last ticket.
+    gpu::Ticket submit() { return submit(0, n_pieces()); }
+    /// Pieces [first, last), in one submission as far as the queue takes so many.
+    gpu::Ticket submit(uint32_t first, uint32_t last);
+    uint32_t n_pieces() const { return static_cast<uint32_t>(pieces_.size()); }
+    /// Index behind the last dispatch of each piece.
+    std::span<const uint32_t> piece_ends() const { return piece_ends_; }
     const Plan& plan() const { return plan_; }
 
     /// Nanoseconds of each dispatch of the last finished submission; empty without timestamps.
@@ -30,7 +38,8 @@ public:
 private:
     gpu::Device& device_;
     Plan plan_;
-    gpu::CommandList commands_;
+    std::vector<gpu::CommandList> pieces_;
+    std::vector<uint32_t> piece_ends_;
     bool timestamps_ = false;
 };
 

@@ -35,6 +35,10 @@ struct Dispatch {
     std::optional<Indirect> indirect;
     uint64_t bytes = 0; ///< memory traffic it cannot avoid
     uint64_t flops = 0;
+    // Of attention, whose work depends on how long its sequences are.
+    uint64_t pair_flops = 0;     ///< per query token and key that it sees
+    uint64_t tile_key_bytes = 0; ///< per tile and key that it reads
+    uint32_t window = 0;         ///< keys that a query sees at most; 0: all
 };
 
 /// The dispatches of one op, in order, with the bytes of each scratch buffer they share.

@@ -80,8 +80,10 @@ FragmentMap probe_fragment_map(gpu::Device& device, PipelineStore& pipelines, co
     }
     std::vector<uint32_t> found(size_t{3} * tiles.subgroup_size * kMaxFragmentElements, kNothing);
     const auto upload = [&](const auto& values, const char* name) {
-        gpu::Buffer buffer(
-            device, {.size_bytes = values.size() * sizeof(values[0]), .domain = gpu::Domain::device, .name = name});
+        gpu::Buffer buffer(device, {.size_bytes = values.size() * sizeof(values[0]),
+                                    .domain = gpu::Domain::device,
+                                    .name = name,
+                                    .own_allocation = true});
         gpu::write_buffer(device, buffer, values);
         return buffer;
     };
@@ -101,9 +103,17 @@ FragmentMap probe_fragment_map(gpu::Device& device, PipelineStore& pipelines, co
     found = gpu::read_buffer<uint32_t>(device, found_buffer, found.size());
     if (const auto map = read_fragment_map(tiles, found)) return *map;
 
-    // Nothing ran: Mesa's no-op device, which names RDNA4 by its ISA.
-    if (tiles.subgroup_size != 32 || frag != 16) return {};
-    const bool is_gfx12 = device.info().name.contains("GFX12");
+    return expected_fragment_map(policy, device.info().name); // nothing ran: Mesa's no-op device
+}
+
+FragmentMap expected_fragment_map(const Policy& policy, std::string_view device_name) {
+    const CoopmatTiles& tiles = policy.tiles;
+    // RADV names RDNA4 by its ISA.
+    if (!policy.coopmat || !device_name.contains("RADV") || tiles.subgroup_size != 32 || tiles.frag_m != 16 ||
+        tiles.frag_n != 16 || tiles.frag_k != 16) {
+        return {};
+    }
+    const bool is_gfx12 = device_name.contains("GFX12");
     return is_gfx12 ? FragmentMap{.k_groups = 2, .accumulator_rows = AccumulatorRows::together}
                     : FragmentMap{.k_groups = 1, .accumulator_rows = AccumulatorRows::apart};
 }

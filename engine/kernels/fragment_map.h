@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 namespace vkinfer::gpu {
 class Device;
@@ -28,5 +29,8 @@ std::optional<FragmentMap> read_fragment_map(const CoopmatTiles& tiles, std::spa
 /// Asks the device. On devices that execute nothing the map is the one that the driver's other properties imply: those
 /// are compiled for and looked at, and should be looked at with the kernels of the real device.
 FragmentMap probe_fragment_map(gpu::Device& device, PipelineStore& pipelines, const Policy& policy);
+
+/// The map of a RADV device by its name, for planning without it and for the no-op device; unknown for others.
+FragmentMap expected_fragment_map(const Policy& policy, std::string_view device_name);
 
 } // namespace vkinfer::kernels

@@ -162,7 +162,11 @@ Lowered lower(const Attention& op, const Policy& policy) {
     dispatch.bindings = {kCounts, kTiles, kPages, kQ, kY, is_split ? kPartials : kY};
     dispatch.unbound = {{kKv, Access::read}};
     dispatch.groups = {s.n_kv_heads, op.n_tiles, op.n_splits};
-    dispatch.bytes = uint64_t{8} * op.n_tokens * s.n_heads * s.head_size; // K and V depend on the sequence
+    dispatch.bytes = uint64_t{8} * op.n_tokens * s.n_heads * s.head_size;
+    dispatch.pair_flops = uint64_t{4} * s.n_heads * s.head_size;
+    dispatch.tile_key_bytes =
+        kv_page_bytes(s.type_k, s.n_kv_heads, 1, s.head_size) + kv_page_bytes(s.type_v, s.n_kv_heads, 1, s.head_size);
+    dispatch.window = op.window;
     lowered.dispatches.push_back(std::move(dispatch));
     if (!is_split) return lowered;
 

@@ -1,5 +1,6 @@
 #include "runtime/plan_model.h"
 
+#include "kernels/fragment_map.h"
 #include "runtime/runner_options.h"
 
 namespace vkinfer::runtime {
@@ -9,7 +10,8 @@ PlannedModel plan_model(const EngineOptions& options, const memory::DeviceProfil
     const format::GgufFile file = format::GgufFile::open_header(runner.model);
     PlannedModel planned;
     planned.wish = memory_wish(runner);
-    const kernels::Policy policy = kernels::choose_policy(profile.capabilities, policy_options(runner));
+    kernels::Policy policy = kernels::choose_policy(profile.capabilities, policy_options(runner));
+    policy.fragments = kernels::expected_fragment_map(policy, profile.info.name);
     planned.model = describe_memory(file, policy, planned.wish, true);
     planned.decision = decide_memory(planned.model, profile, planned.wish);
     return planned;

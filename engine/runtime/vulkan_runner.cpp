@@ -8,6 +8,7 @@
 #include "gpu/transfer.h"
 #include "graph/executor.h"
 #include "graph/step_layout.h"
+#include "graph/submit_budget.h"
 #include "kernels/fragment_map.h"
 #include "kernels/ops.h"
 #include "kernels/pipeline_store.h"
@@ -21,6 +22,7 @@
 #include "runtime/weight_loader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <format>
 #include <map>
@@ -43,7 +45,11 @@ public:
     explicit Runner(const RunnerOptions& options)
         : instance_({.validation = options.validation, .log = options.log}),
           device_(instance_, options.device, device_options(options)), pipelines_(device_),
-          policy_(kernels::choose_policy(device_.capabilities(), policy_options(options))), log_(options.log) {
+          policy_(kernels::choose_policy(device_.capabilities(), policy_options(options))), log_(options.log),
+          budget_ns_(1e6 * (options.submit_budget_ms >= 0
+                                ? options.submit_budget_ms
+                                : static_cast<int32_t>(device_.capabilities().submit_budget_ms))),
+          rates_(policy_.compute_units) {
         if (options.on_device) options.on_device(device_);
         policy_.fragments = kernels::probe_fragment_map(device_, pipelines_, policy_);
         const format::GgufFile file(options.model);
@@ -207,8 +213,9 @@ private:
         }
         std::vector<gpu::BufferRange> externals;
         for (const graph::External& external : compiled.externals) externals.push_back(range_of(external));
-        auto made =
-            std::make_unique<graph::RecordedPlan>(device_, pipelines_, std::move(compiled), arena_.buffer, externals);
+        std::vector<uint32_t> piece_ends = worst_case_pieces(compiled, shape);
+        auto made = std::make_unique<graph::RecordedPlan>(device_, pipelines_, std::move(compiled), arena_.buffer,
+                                                          externals, false, std::move(piece_ends));
         auto& place = plans_[shape];
         place = std::move(made);
         return *place;
@@ -227,15 +234,121 @@ private:
 
     std::span<const float> run(std::span<const StepToken> tokens) {
         check(tokens);
+        if (budget_ns_ <= 0 || !has_too_long_dispatch(tokens)) return run_step(tokens);
+        // Halves one after the other: the second sees the keys that the first has stored.
+        joined_logits_.clear();
+        run_parts(tokens);
+        return joined_logits_;
+    }
+
+    void run_parts(std::span<const StepToken> tokens) {
+        if (tokens.size() > 1 && has_too_long_dispatch(tokens)) {
+            run_parts(tokens.first(tokens.size() / 2));
+            run_parts(tokens.subspan(tokens.size() / 2));
+            return;
+        }
+        const std::span<const float> logits = run_step(tokens);
+        joined_logits_.insert(joined_logits_.end(), logits.begin(), logits.end());
+    }
+
+    /// One step in as many submissions as the budget asks for.
+    std::span<const float> run_step(std::span<const StepToken> tokens) {
+        const models::StepShape shape = shape_of(tokens);
+        graph::RecordedPlan& recorded = plan_for_rates(shape);
+        write_step(step_.mapped(), layout_, tokens, chunks_, shapes_->group(), shape.rows_per_tile);
+        if (budget_ns_ <= 0) {
+            device_.wait(recorded.submit());
+        } else {
+            submit_within_budget(recorded, extent_of(shape));
+        }
+        const auto n_outputs = static_cast<size_t>(std::ranges::count_if(tokens, &StepToken::want_logits));
+        return logits_.mapped_as<const float>().first(n_outputs * config_.n_vocab);
+    }
+
+    /// Also sets chunks_.
+    models::StepShape shape_of(std::span<const StepToken> tokens) {
         find_chunks(tokens, chunks_);
         const auto n_tokens = static_cast<uint32_t>(tokens.size());
         const auto n_outputs = static_cast<uint32_t>(std::ranges::count_if(tokens, &StepToken::want_logits));
         const uint32_t rows = shapes_->rows_per_tile(StepShapes::bucket(n_tokens, max_batch()));
-        const uint32_t n_tiles = count_tiles(chunks_, shapes_->group(), rows);
-        graph::RecordedPlan& recorded = plan(shapes_->shape_for(n_tokens, n_outputs, n_tiles));
-        write_step(step_.mapped(), layout_, tokens, chunks_, shapes_->group(), rows);
-        device_.wait(recorded.submit());
-        return logits_.mapped_as<const float>().first(uint64_t{n_outputs} * config_.n_vocab);
+        return shapes_->shape_for(n_tokens, n_outputs, count_tiles(chunks_, shapes_->group(), rows));
+    }
+
+    /// Of the step in chunks_.
+    graph::KvExtent extent_of(const models::StepShape& shape) const {
+        graph::KvExtent extent{.n_tokens = shape.n_tokens, .n_tiles = shape.n_tiles};
+        for (const StepChunk& chunk : chunks_) {
+            const uint64_t n_keys = uint64_t{chunk.first_position} + chunk.n_tokens;
+            extent.pairs += chunk.n_tokens * n_keys;
+            const uint64_t n_tiles =
+                (uint64_t{chunk.n_tokens} * shapes_->group() + shape.rows_per_tile - 1) / shape.rows_per_tile;
+            extent.tile_keys += n_tiles * n_keys;
+        }
+        return extent;
+    }
+
+    std::vector<double> estimates(const graph::Plan& plan, const graph::KvExtent& extent) const {
+        std::vector<double> ns;
+        for (const graph::Cost& cost : graph::costs_of(plan, extent)) ns.push_back(rates_.estimate_ns(cost));
+        return ns;
+    }
+
+    /// Cuts for the longest sequences that a shape may meet; shorter ones submit several pieces at once.
+    std::vector<uint32_t> worst_case_pieces(const graph::Plan& plan, const models::StepShape& shape) const {
+        if (budget_ns_ <= 0) return {};
+        const auto n_ctx = static_cast<uint64_t>(limits_.n_ctx);
+        return graph::cut_pieces(estimates(plan, {.n_tokens = shape.n_tokens,
+                                                  .n_tiles = shape.n_tiles,
+                                                  .pairs = shape.n_tokens * n_ctx,
+                                                  .tile_keys = shape.n_tiles * n_ctx}),
+                                 budget_ns_);
+    }
+
+    /// The plan, recorded anew when the rates have changed so much that its pieces are far too short or too long.
+    graph::RecordedPlan& plan_for_rates(const models::StepShape& shape) {
+        graph::RecordedPlan& recorded = plan(shape);
+        if (budget_ns_ <= 0) return recorded;
+        const size_t now = worst_case_pieces(recorded.plan(), shape).size();
+        if (recorded.n_pieces() <= 2 * now && now <= size_t{2} * recorded.n_pieces()) return recorded;
+        plans_.erase(shape);
+        return plan(shape);
+    }
+
+    /// A submission cannot be cut inside a dispatch; a step of fewer tokens has shorter ones.
+    bool has_too_long_dispatch(std::span<const StepToken> tokens) {
+        if (tokens.size() == 1) return false;
+        const models::StepShape shape = shape_of(tokens);
+        return std::ranges::max(estimates(plan(shape).plan(), extent_of(shape))) > budget_ns_;
+    }
+
+    /// Submits groups of pieces that stay within the budget, two in flight, and learns from how long they take.
+    void submit_within_budget(graph::RecordedPlan& recorded, const graph::KvExtent& extent) {
+        const std::vector<graph::Cost> costs = graph::costs_of(recorded.plan(), extent);
+        std::vector<double> piece_ns;
+        uint32_t first = 0;
+        for (const uint32_t end : recorded.piece_ends()) {
+            double ns = 0;
+            for (; first < end; ++first) ns += rates_.estimate_ns(costs[first]);
+            piece_ns.push_back(ns);
+        }
+        using Clock = std::chrono::steady_clock;
+        Clock::time_point start = Clock::now();
+        const auto finish = [&](const graph::Group& group, gpu::Ticket ticket) {
+            device_.wait(ticket);
+            const Clock::time_point now = Clock::now();
+            const uint32_t begin = group.first == 0 ? 0 : recorded.piece_ends()[group.first - 1];
+            const uint32_t end = recorded.piece_ends()[group.last - 1];
+            rates_.learn(std::span(costs).subspan(begin, end - begin),
+                         std::chrono::duration<double, std::nano>(now - start).count());
+            start = now;
+        };
+        std::optional<std::pair<graph::Group, gpu::Ticket>> running;
+        for (const graph::Group& group : graph::group_pieces(piece_ns, budget_ns_)) {
+            const gpu::Ticket ticket = recorded.submit(group.first, group.last);
+            if (running) finish(running->first, running->second);
+            running = {group, ticket};
+        }
+        if (running) finish(running->first, running->second);
     }
 
     /// What would read or write outside of buffers is refused here, once, rather than guarded in every kernel.
@@ -287,6 +400,9 @@ private:
     Arena arena_;
     std::map<models::StepShape, std::unique_ptr<graph::RecordedPlan>> plans_;
     std::vector<StepChunk> chunks_;
+    double budget_ns_ = 0; ///< of one submission; 0: the driver has no watchdog that is known
+    graph::RateModel rates_;
+    std::vector<float> joined_logits_; ///< of a step that had to be split
 };
 
 } // namespace

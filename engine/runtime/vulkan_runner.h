@@ -44,6 +44,7 @@ struct RunnerOptions {
     bool capture_statistics = false; ///< pipelines keep statistics and machine code (`vkinfer shaders`)
     Log log;
     LoadCallback progress;
+    int32_t submit_budget_ms = -1; ///< estimated time of one submission at most; 0: no limit; -1: the driver's
     std::function<void(gpu::Device&)> on_device; ///< for tests: called with the new device before it is used
 };
 
