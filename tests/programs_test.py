@@ -35,6 +35,7 @@ def arguments():
 
 OPTIONS = arguments()
 COMPUTES = OPTIONS.rig == "lavapipe"
+PROFILES = pathlib.Path(__file__).resolve().parent / "profiles"
 
 
 def run(*command, **options):
@@ -65,6 +66,33 @@ class Devices(unittest.TestCase):
         first = json.loads(run(OPTIONS.vkinfer, "devices", "--json"))[0]
         self.assertTrue(first["usable"], first)
         self.assertIn("llvmpipe" if COMPUTES else "RADV", first["name"])
+
+
+class Memory(unittest.TestCase):
+    def test_a_plan_for_this_machine_and_for_its_profile(self):
+        here = json.loads(run(OPTIONS.vkinfer, "plan", SYNTHETIC, "-c", "1024", "-np", "2", "--json"))
+        self.assertEqual((here["n_ctx"], here["n_parallel"], here["is_estimate"]), (1024, 2, False))
+        self.assertGreater(here["needs"]["weights"], 0)
+        self.assertLessEqual(here["allocated_bytes"], here["peak_bytes"])
+        self.assertEqual(sum(heap["planned_bytes"] for heap in here["heaps"]), here["peak_bytes"])
+        profile = os.path.join(CACHE.name, "profile.json")
+        with open(profile, "w") as file:
+            file.write(run(OPTIONS.vkinfer, "devices", "--json"))
+        there = json.loads(run(OPTIONS.vkinfer, "plan", SYNTHETIC, "-c", "1024", "-np", "2", "--profile", profile, "--json"))
+        self.assertEqual(here["needs"], there["needs"])
+
+    def test_a_plan_from_the_beginning_of_a_file(self):
+        beginning = os.path.join(CACHE.name, "beginning.gguf")
+        with open(SYNTHETIC, "rb") as whole, open(beginning, "wb") as part:
+            part.write(whole.read(256 * 1024))
+        text = run(OPTIONS.vkinfer, "plan", beginning, "--profile", str(PROFILES / "strix-halo-64.json"))
+        self.assertIn("It fits: -c ", text)
+
+    def test_the_doctor(self):
+        self.assertIn("GTT limit", run(OPTIONS.vkinfer, "doctor", "--profile", str(PROFILES / "strix-halo-128-default.json")))
+        done = subprocess.run([OPTIONS.vkinfer, "doctor"], capture_output=True, text=True, timeout=60)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        self.assertIn("driver", done.stdout)
 
 
 class Bench(unittest.TestCase):

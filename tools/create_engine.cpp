@@ -22,7 +22,10 @@ std::unique_ptr<runtime::Engine> create_engine(runtime::EngineOptions options, b
         engine = runtime::Engine::create(options);
         restore_interrupts();
     }
-    if (!is_quiet) std::fprintf(stderr, "%s, %s\n", engine->info().name.c_str(), engine->describe().c_str());
+    if (!is_quiet) {
+        std::fprintf(stderr, "%s, %s, %d tokens of context\n", engine->info().name.c_str(), engine->describe().c_str(),
+                     engine->info().n_ctx);
+    }
     return engine;
 }
 
