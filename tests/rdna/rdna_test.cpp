@@ -1,0 +1,355 @@
+// The interpreter's instructions against values worked out by hand; encodings are an assembler's, in bytes. Then the
+// checks: each must find the fault it is there for, and nothing when the fault is mended.
+#include "rdna/command_processor.h"
+#include "rdna/machine.h"
+
+#include <bit>
+#include <doctest/doctest.h>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+using namespace vkinfer::rdna;
+
+namespace {
+
+uint32_t f(float x) {
+    return std::bit_cast<uint32_t>(x);
+}
+uint32_t half(float x) {
+    return std::bit_cast<uint16_t>(static_cast<_Float16>(x));
+}
+
+std::vector<uint32_t> words_of(std::string_view bytes) {
+    std::vector<uint32_t> words;
+    for (size_t i = 0; i + 8 <= bytes.size(); i += 8) {
+        uint32_t word = 0;
+        for (size_t b = 0; b < 4; ++b)
+            word |= static_cast<uint32_t>(std::stoul(std::string(bytes.substr(i + 2 * b, 2)), nullptr, 16)) << 8 * b;
+        words.push_back(word);
+    }
+    return words;
+}
+
+constexpr uint64_t kBase = 0x7000'0000'0000;
+
+/// A wave on a bench: registers are set, code is run to its end, registers are looked at.
+struct Bench {
+    explicit Bench(Arch arch = Arch::gfx12, uint32_t lanes = 32) : wave(std::make_unique<Wave>()), memory_bytes(4096) {
+        memory.map(kBase, memory_bytes.size(), memory_bytes.data());
+        group.arch = arch;
+        group.memory = &memory;
+        group.lds.resize(1024);
+        group.lds_cells.resize(256);
+        group.lds_bytes = 1024;
+        group.number = 1;
+        Wave& w = *wave;
+        w.lanes = lanes;
+        w.group = &group;
+        for (auto& lane : w.v_defined) lane = 0;
+        for (auto& d : w.s_defined) d = false;
+        for (auto& p : w.v_pending) p = 0;
+        for (auto& p : w.s_pending) p = 0;
+        for (auto& s : w.s) s = kPoison;
+        for (auto& v : w.v)
+            for (auto& x : v) x = kPoison;
+        w.set_pair(kExec, w.all_lanes());
+        w.s[kNull] = 0;
+    }
+    template<class F>
+    Bench& v(uint32_t r, F&& value) {
+        for (uint32_t l = 0; l < 64; ++l) {
+            if constexpr (std::is_invocable_v<F, uint32_t>) wave->v[r][l] = value(l);
+            else wave->v[r][l] = value;
+        }
+        wave->v_defined[r] = ~uint64_t{0};
+        return *this;
+    }
+    Bench& s(uint32_t r, uint32_t value) {
+        wave->s[r] = value;
+        wave->s_defined[r] = true;
+        return *this;
+    }
+    Bench& run(std::string_view bytes) {
+        const std::vector<uint32_t> words = words_of(bytes);
+        for (size_t at = 0; at < words.size();) {
+            const Instruction in = decode(group.arch, std::span(words).subspan(at));
+            wave->next_pc = 0;
+            execute(*wave, in);
+            at += in.dwords;
+        }
+        return *this;
+    }
+    uint32_t get(uint32_t r, uint32_t lane = 0) const { return wave->v[r][lane]; }
+    uint32_t scalar(uint32_t r) const { return wave->s[r]; }
+
+    AddressSpace memory;
+    Workgroup group;
+    std::unique_ptr<Wave> wave;
+    std::vector<std::byte> memory_bytes;
+};
+
+bool faults(Bench& bench, std::string_view bytes, std::string_view text) {
+    try {
+        bench.run(bytes);
+    } catch (const Fault& fault) {
+        INFO(fault.what());
+        CHECK(std::string_view(fault.what()).find(text) != std::string_view::npos);
+        return true;
+    }
+    return false;
+}
+
+} // namespace
+
+TEST_CASE("vector arithmetic, with modifiers and constants") {
+    CHECK(Bench().v(0, f(1.5f)).v(1, f(2.25f)).run("00030406").get(2) == f(3.75f));           // v_add_f32 v2, v0, v1
+    CHECK(Bench().v(0, f(3)).v(1, f(-5)).run("020213d60003d22b").get(2) == f(-26));            // v_fma_f32 v2, -v0, |v1|, 2.0 mul:2
+    CHECK(Bench().v(0, 0x33221100u).v(1, 0x77665544u).run("020044d60003fe0300010607").get(2) == 0x33225544); // v_perm_b32
+    CHECK(Bench().v(0, 0xf80u).run("020011d600092102").get(2) == 0xfffffff8);                   // v_bfe_i32 v2, v0, 4, 8
+    CHECK(Bench().v(0, 0x12345678u).v(1, 0x9abcdef0u).run("020016d600033202").get(2) == 0x6789abcd); // v_alignbit_b32, 12
+    CHECK(Bench().v(0, 0xffffffffu).v(1, 0xffffffffu).run("02002dd700030200").get(2) == 0xfffffffe); // v_mul_hi_u32
+    CHECK(Bench().v(0, f(1.75f)).run("02001cd700070100").get(2) == f(14));                      // v_ldexp_f32 v2, v0, 3
+    CHECK(Bench().v(0, f(-3)).run("004b047e").get(2) == f(0.125f));                             // v_exp_f32
+    CHECK(Bench().v(0, f(-1e20f)).run("0011047e").get(2) == 0x80000000);                        // v_cvt_i32_f32 saturates
+    CHECK(Bench().v(0, f(0.1f)).v(1, f(0.9f)).run("020031d60003c203").get(2) == f(0.5f));       // v_med3 (gfx12)
+    CHECK(Bench(Arch::gfx11).v(0, f(0.1f)).v(1, f(0.9f)).run("02001fd60003c203").get(2) == f(0.5f)); // its gfx11 number
+    // v_cvt_pk_rtz_f16_f32 of values between two halves, towards zero
+    CHECK(Bench().v(0, f(1.0009f)).v(1, f(-2.0019f)).run("0003045e").get(2) == (half(1.0f) | half(-2.0f) << 16));
+}
+
+TEST_CASE("64-bit results, carries and their masks") {
+    Bench b;
+    b.v(0, 0xffffffffu).v(1, 0xffffffffu).run("026afed600030202"); // v_mad_u64_u32 v[2:3], vcc_lo, v0, v1, 0
+    CHECK(b.get(2) == 1);
+    CHECK(b.get(3) == 0xfffffffe);
+    Bench c;
+    c.v(0, [](uint32_t l) { return l == 3 ? 0xffffffffu : 1u; }).v(1, 1u);
+    c.run("026a00d700030200"); // v_add_co_u32 v2, vcc_lo, v0, v1
+    CHECK(c.scalar(kVcc) == 8);
+    c.run("00030440"); // v_add_co_ci_u32 v2, vcc_lo, v0, v1, vcc_lo
+    CHECK(c.get(2, 2) == 2);
+    CHECK(c.get(2, 3) == 1);
+    for (const auto& [arch, code] : {std::pair{Arch::gfx11, "02003cd784000200"}, std::pair{Arch::gfx12, "8400043e"}}) {
+        Bench d(arch); // v_lshlrev_b64 v[2:3], 4, v[0:1]
+        d.v(0, 0xf0000000u).v(1, 1u).run(code);
+        CHECK(d.get(2) == 0);
+        CHECK(d.get(3) == 0x1f);
+    }
+}
+
+TEST_CASE("packed, mixed and dot products") {
+    const uint32_t a = half(2) | half(3) << 16, b = half(10) | half(20) << 16;
+    CHECK(Bench().v(0, a).v(1, b).run("02480ecc00030614").get(2) == (half(40) | half(60) << 16)); // lo: 3*10+10; hi: 2*20+20
+    CHECK(Bench().v(0, a).run("024010cc00e90108").get(2) == (half(4) | half(6) << 16));            // v_pk_mul_f16 v2, v0, 2.0
+    CHECK(Bench().v(0, a).v(1, f(0.5f)).run("020820cc0003ca0b").get(2) == f(2.5f));                 // mix: 3 (f16, high) * 0.5 + 1.0
+    // signed times unsigned bytes: -1*1 + 2*2 + -3*3 + 4*4, plus the accumulator
+    CHECK(Bench().v(0, 0x04fd02ffu).v(1, 0x04030201u).run("024016cc0003063c").get(2) == 0x04030201u + 10);
+}
+
+TEST_CASE("both halves of a VOPD read before either writes") {
+    Bench b;
+    b.v(0, 1u).v(1, 2u).run("010110ca00010000"); // v_dual_mov_b32 v0, v1 :: v_dual_mov_b32 v1, v0
+    CHECK(b.get(0) == 2);
+    CHECK(b.get(1) == 1);
+    Bench c;
+    c.v(0, f(2)).v(1, f(3)).v(2, f(4)).run("000320c881040202"); // v_dual_fmac_f32 v2, v0, v1 :: v_dual_add_nc_u32 v3, 1, v2
+    CHECK(c.get(2) == f(10));
+    CHECK(c.get(3) == f(4) + 1);
+}
+
+TEST_CASE("lanes: DPP, permutes, masks") {
+    const auto lane = [](uint32_t l) { return l; };
+    Bench shift;
+    shift.v(0, lane).v(1, 100u).v(2, 7u).run("fa02044a001101ff"); // v_add_nc_u32_dpp v2, v0, v1 row_shr:1
+    CHECK(shift.get(2, 0) == 7); // no lane to the left: unwritten
+    CHECK(shift.get(2, 1) == 100);
+    CHECK(shift.get(2, 16) == 7);
+    CHECK(shift.get(2, 31) == 130);
+    Bench swapped;
+    swapped.v(0, [](uint32_t l) { return f(static_cast<float>(l)); }).v(1, f(0)).run("fa020406006101ff"); // row_xmask:1
+    CHECK(swapped.get(2, 4) == f(5));
+    CHECK(swapped.get(2, 5) == f(4));
+    Bench permute;
+    permute.v(0, lane).s(4, 0x76543210u).s(5, 0xfedcba98u).run("02005cd600091400"); // v_permlanex16_b32
+    CHECK(permute.get(2, 0) == 16);
+    CHECK(permute.get(2, 20) == 4);
+    CHECK(Bench().v(0, lane).run("040060d7000b0100").scalar(4) == 5); // v_readlane_b32 s4, v0, 5
+    CHECK(Bench().run("02001fd7c1000100").get(2, 9) == 9);          // v_mbcnt_lo_u32_b32 v2, -1, 0
+    Bench select;
+    select.v(0, f(1)).v(1, [](uint32_t l) { return f(l < 8 ? 2.0f : 0.0f); }).run("0003227c"); // v_cmp_lt_f32 vcc, v0, v1
+    CHECK(select.scalar(kVcc) == 0xff);
+    select.run("00030402"); // v_cndmask_b32 v2, v0, v1, vcc
+    CHECK(select.get(2, 7) == f(2));
+    CHECK(select.get(2, 8) == f(1));
+    Bench exec;
+    exec.v(0, lane).run("8200987d"); // v_cmpx_gt_u32 2, v0
+    CHECK(exec.scalar(kExec) == 3);
+}
+
+TEST_CASE("scalar arithmetic and SCC") {
+    CHECK(Bench().s(5, 0x12345678).run("05ff049304000800").scalar(4) == 0x67); // s_bfe_u32 s4, s5, 0x80004
+    Bench carry;
+    carry.s(5, 0x80000000).s(6, 1).run("05068487"); // s_lshl2_add_u32
+    CHECK(carry.scalar(4) == 1);
+    Bench wide;
+    wide.s(6, 0xff).s(7, 0xff).s(8, 0x0f).s(9, 0xff).run("06088491"); // s_and_not1_b64
+    CHECK(wide.scalar(4) == 0xf0);
+    CHECK(wide.scalar(5) == 0);
+    CHECK(wide.wave->scc);
+    wide.run("83870498"); // s_cselect_b32 s4, 3, 7
+    CHECK(wide.scalar(4) == 3);
+    Bench save;
+    save.s(5, 0xf0).run("052084be"); // s_and_saveexec_b32 s4, s5
+    CHECK(save.scalar(4) == 0xffffffff);
+    CHECK(save.scalar(kExec) == 0xf0);
+    CHECK(Bench().s(5, 0x80000000).s(6, 6).run("05068496").scalar(4) == 3); // s_mul_hi_u32
+    CHECK(Bench().s(4, 1).s(5, 0xffffffff).run("040502bf").wave->scc);  // s_cmp_gt_i32: 1 > -1
+}
+
+TEST_CASE("global and buffer memory, atomics") {
+    for (const bool gfx12 : {false, true}) {
+        Bench b(gfx12 ? Arch::gfx12 : Arch::gfx11);
+        auto* words = reinterpret_cast<uint32_t*>(b.memory_bytes.data());
+        for (uint32_t i = 0; i < 1024; ++i) words[i] = 0x10000 * i + i;
+        b.s(4, static_cast<uint32_t>(kBase)).s(5, static_cast<uint32_t>(kBase >> 32)).v(0, [](uint32_t l) { return 4 * l; });
+        const char* wait = gfx12 ? "0000c0bf" : "f70389bf";
+        b.run(gfx12 ? "040005ee0200000000000000" : "000052dc00000402").run(wait); // global_load_b32 v2, v0, s[4:5]
+        CHECK(b.get(2, 3) == 0x30003);
+        b.run(gfx12 ? "04c008ee0200000000020000" : "02008edc00000402").run(wait); // global_load_d16_hi_b16, offset 2
+        CHECK(b.get(2, 5) == 0x50005);
+        b.v(1, 1u);
+        b.run(gfx12 ? "04400dee0200900000000000" : "0040d6dc00010402").run(wait); // global_atomic_add_u32, returning
+        CHECK(b.get(2, 7) == 0x70007);
+        CHECK(words[7] == 0x70008);
+        b.v(2, 11u).v(3, 12u).v(0, [](uint32_t l) { return 8 * l; });
+        b.run(gfx12 ? "04c006ee0000000100000000" : "00006edc00020400"); // global_store_b64
+        CHECK(words[8] == 11);
+        CHECK(words[9] == 12);
+        // A V# of 20 bytes: lane 2 reads 4 bytes inside and 4 beyond, which read as 0.
+        b.s(6, 20).s(7, 0);
+        b.run(gfx12 ? "7c4005c40208804000000000" : "000054e000024180").run(wait); // buffer_load_b64 v[2:3], v0, s[4:7], offen
+        CHECK(b.get(2, 2) == 11);
+        CHECK(b.get(3, 2) == 0);
+        CHECK(b.get(2, 3) == 0);
+    }
+}
+
+TEST_CASE("LDS: data, atomics, exchange through its crossbar") {
+    Bench b;
+    b.v(0, [](uint32_t l) { return 4 * l; }).v(1, [](uint32_t l) { return l * l; });
+    b.run("000034d800010000").s(kExec, 0x7fffffff); // ds_store_b32 v0, v1; lane 31 would read what nobody wrote
+    b.run("0400d8d8000000020000c6bf");              // ds_load_b32 v2, v0 offset:4; s_wait_dscnt 0
+    CHECK(b.get(2, 4) == 25);
+    b.s(kExec, 0xffffffff).run("000080d8000100020000c6bf"); // ds_add_rtn_u32 v2, v0, v1
+    CHECK(b.get(2, 6) == 36);
+    b.run("0000d8d8000000020000c6bf");
+    CHECK(b.get(2, 6) == 72);
+    b.v(0, [](uint32_t l) { return 4 * (31 - l); }).run("0000ccda000100020000c6bf"); // ds_bpermute_b32 v2, v0, v1
+    CHECK(b.get(2, 30) == 1);
+}
+
+TEST_CASE("the matrix product and its lane maps") {
+    for (const bool gfx12 : {false, true}) {
+        for (const uint32_t lanes : {32u, 64u}) {
+            Bench b(gfx12 ? Arch::gfx12 : Arch::gfx11, lanes);
+            constexpr uint32_t kOrder[] = {0, 2, 1, 3};
+            const auto k_of = [&](uint32_t g, uint32_t e) {
+                return !gfx12 ? e : lanes == 32 ? 8 * g + e : 4 * kOrder[g] + e;
+            };
+            const auto row_of = [&](uint32_t g, uint32_t e) {
+                return !gfx12 ? e * (lanes / 16) + g : lanes == 32 ? 8 * g + e : 4 * kOrder[g] + e;
+            };
+            const uint32_t n_ab = gfx12 ? 256 / lanes : 16, n_c = 256 / lanes;
+            // A[m][k] = m + k, B[k][n] = k - n, C = 100: small integers, exact in f16
+            for (uint32_t r = 0; r < 32; ++r) b.v(r, 0u);
+            for (uint32_t l = 0; l < lanes; ++l) {
+                for (uint32_t e = 0; e < n_ab; ++e) {
+                    const auto k = static_cast<float>(k_of(l / 16, e)), i = static_cast<float>(l % 16);
+                    b.wave->v[e / 2][l] |= half(i + k) << 16 * (e % 2);
+                    b.wave->v[8 + e / 2][l] |= half(k - i) << 16 * (e % 2);
+                }
+                for (uint32_t e = 0; e < n_c; ++e) b.wave->v[16 + e][l] = f(100);
+            }
+            b.run("184040cc0011421c"); // v_wmma_f32_16x16x16_f16 v[24:], v[0:], v[8:], v[16:]
+            int wrong = 0;
+            for (uint32_t l = 0; l < lanes; ++l) {
+                for (uint32_t e = 0; e < n_c; ++e) {
+                    const int m = static_cast<int>(row_of(l / 16, e)), n = static_cast<int>(l % 16);
+                    int sum = 100;
+                    for (int k = 0; k < 16; ++k) sum += (m + k) * (k - n);
+                    wrong += b.get(24 + e, l) != f(static_cast<float>(sum));
+                }
+            }
+            INFO("gfx12 ", gfx12, " lanes ", lanes);
+            CHECK(wrong == 0);
+            if (gfx12) continue;
+            b.wave->v[0][20] ^= 1; // one copy of row 4 differs
+            CHECK(faults(b, "184040cc0011421c", "copies"));
+        }
+    }
+}
+
+TEST_CASE("a register that nobody wrote, or whose load was not waited for, is not read unseen") {
+    Bench unwritten;
+    unwritten.v(0, 1u);
+    CHECK(faults(unwritten, "00030406", "v1 is read")); // v_add_f32 v2, v0, v1
+    Bench partial;
+    partial.v(0, 1u).v(1, 1u).wave->v_defined[1] = 0xf;
+    CHECK(faults(partial, "00030406", "v1 is read"));
+    partial.s(kExec, 0xf);
+    CHECK_FALSE(faults(partial, "00030406", ""));
+
+    for (const bool waits : {false, true}) {
+        Bench b;
+        b.s(4, static_cast<uint32_t>(kBase)).s(5, static_cast<uint32_t>(kBase >> 32)).v(0, 0u).v(1, 0u);
+        b.run("040005ee0200000000000000"); // global_load_b32 v2
+        if (waits) b.run("0000c0bf");
+        CHECK(faults(b, "0203047e", "not waited") != waits); // v_mov_b32 v2, v2
+        Bench s;
+        s.s(4, static_cast<uint32_t>(kBase)).s(5, static_cast<uint32_t>(kBase >> 32));
+        s.run("022200f4040000f8"); // s_load_b64 s[8:9], s[4:5], 4
+        if (waits) s.run("0000c7bf");
+        CHECK(faults(s, "080084be", "not waited") != waits); // s_mov_b32 s4, s8
+    }
+}
+
+TEST_CASE("accesses outside a buffer and outside every mapping") {
+    Bench b;
+    b.s(4, static_cast<uint32_t>(kBase)).s(5, static_cast<uint32_t>(kBase >> 32)).v(0, 4096u).v(2, 0u).v(3, 0u);
+    CHECK(faults(b, "04c006ee0000000100000000", "nothing is mapped"));
+    Bench strict;
+    strict.group.strict_reads = true;
+    strict.s(4, static_cast<uint32_t>(kBase)).s(5, static_cast<uint32_t>(kBase >> 32)).s(6, 20).s(7, 0).v(0, 16u);
+    CHECK(faults(strict, "7c4005c40208804000000000", "beyond the end"));
+}
+
+TEST_CASE("LDS that was not written, and waves that meet there without a barrier") {
+    Bench b;
+    b.v(0, 0u).v(1, 1u);
+    CHECK(faults(b, "0000d8d800000002", "before anything was written"));
+    b.run("000034d800010000");
+    CHECK_FALSE(faults(b, "0000d8d800000002", ""));
+    b.wave->index = 1; // another wave reads it in the same epoch
+    b.wave->completed = b.wave->issued;
+    CHECK(faults(b, "0000d8d800000002", "without a barrier"));
+    ++b.group.epoch;
+    b.wave->completed = b.wave->issued;
+    CHECK_FALSE(faults(b, "0000d8d800000002", ""));
+    b.wave->index = 0; // and the first writes again while the other may still be reading
+    CHECK(faults(b, "000034d800010000", "without a barrier"));
+}
+
+TEST_CASE("an opcode that is not in the table is named by its number") {
+    Bench b;
+    CHECK(faults(b, "0000e0d70000000000000000", "VOP3 opcode"));
+}
+
+TEST_CASE("the table has no two rows with one number, and every row can run") {
+    for (const Opcode* op : all_opcodes()) {
+        INFO(std::string(op->name));
+        CHECK(op->handler != nullptr);
+        CHECK((op->op11 >= 0 || op->op12 >= 0));
+    }
+    CHECK(all_opcodes().size() > 450);
+}
