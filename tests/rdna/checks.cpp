@@ -43,7 +43,17 @@ void check_before(const Wave& w, const Instruction& in) {
         if (other_lanes) check_not_pending(w, in.reads[i]);
         else check_read(w, in.reads[i], exec);
     }
-    for (uint32_t i = 0; i < in.n_writes; ++i) check_not_pending(w, in.writes[i]);
+    // Loads of one kind return in order, so a second one may follow the first into a register at once.
+    const Class cls = in.opcode->cls;
+    const uint32_t own = static_cast<uint32_t>(cls == Class::lds ? Counter::ds : Counter::load);
+    const bool in_order = cls == Class::load || cls == Class::lds || cls == Class::atomic;
+    for (uint32_t i = 0; i < in.n_writes; ++i) {
+        const RegisterRange& range = in.writes[i];
+        for (uint32_t r = range.first; r < uint32_t{range.first} + range.count; ++r) {
+            if (range.scalar) check_pending(w, w.s_pending[r], "s", r);
+            else if (!in_order || (w.v_pending[r] & 3) != own) check_pending(w, w.v_pending[r], "v", r);
+        }
+    }
 }
 
 void mark_written(Wave& w, const RegisterRange& range, uint64_t lanes) {
