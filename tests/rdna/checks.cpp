@@ -17,8 +17,10 @@ void check_pending(const Wave& w, uint32_t pending, const char* kind, uint32_t r
 
 void check_not_pending(const Wave& w, const RegisterRange& range) {
     for (uint32_t r = range.first; r < uint32_t{range.first} + range.count; ++r) {
-        if (range.scalar) check_pending(w, w.s_pending[r], "s", r);
-        else check_pending(w, w.v_pending[r], "v", r);
+        if (range.scalar)
+            check_pending(w, w.s_pending[r], "s", r);
+        else
+            check_pending(w, w.v_pending[r], "v", r);
     }
 }
 
@@ -40,8 +42,10 @@ void check_before(const Wave& w, const Instruction& in) {
     for (uint32_t i = 0; i < in.n_reads; ++i) {
         // Of another lane's register, the handler alone knows which lanes count.
         const bool other_lanes = !in.reads[i].scalar && ((flags & kCrossLane) || in.dpp);
-        if (other_lanes) check_not_pending(w, in.reads[i]);
-        else check_read(w, in.reads[i], exec);
+        if (other_lanes)
+            check_not_pending(w, in.reads[i]);
+        else
+            check_read(w, in.reads[i], exec);
     }
     // Loads of one kind return in order, so a second one may follow the first into a register at once.
     const Class cls = in.opcode->cls;
@@ -50,16 +54,20 @@ void check_before(const Wave& w, const Instruction& in) {
     for (uint32_t i = 0; i < in.n_writes; ++i) {
         const RegisterRange& range = in.writes[i];
         for (uint32_t r = range.first; r < uint32_t{range.first} + range.count; ++r) {
-            if (range.scalar) check_pending(w, w.s_pending[r], "s", r);
-            else if (!in_order || (w.v_pending[r] & 3) != own) check_pending(w, w.v_pending[r], "v", r);
+            if (range.scalar)
+                check_pending(w, w.s_pending[r], "s", r);
+            else if (!in_order || (w.v_pending[r] & 3) != own)
+                check_pending(w, w.v_pending[r], "v", r);
         }
     }
 }
 
 void mark_written(Wave& w, const RegisterRange& range, uint64_t lanes) {
     for (uint32_t r = range.first; r < uint32_t{range.first} + range.count; ++r) {
-        if (range.scalar) w.s_defined[r] = true;
-        else w.v_defined[r] |= lanes;
+        if (range.scalar)
+            w.s_defined[r] = true;
+        else
+            w.v_defined[r] |= lanes;
     }
 }
 

@@ -8,16 +8,42 @@ namespace {
 
 // PM4 type 3 opcodes.
 enum : uint32_t {
-    kNop = 0x10, kSetBase = 0x11, kClearState = 0x12, kDispatchDirect = 0x15, kDispatchIndirect = 0x16,
-    kSetPredication = 0x20, kContextControl = 0x28, kWriteData = 0x37, kWaitRegMem = 0x3c, kIndirectBuffer = 0x3f,
-    kCopyData = 0x40, kPfpSyncMe = 0x42, kEventWrite = 0x46, kReleaseMem = 0x49, kDmaData = 0x50, kAcquireMem = 0x58,
-    kSetContextReg = 0x69, kSetShReg = 0x76, kSetUconfigReg = 0x79, kSetShRegIndex = 0x9b, kSetShRegPairs = 0xba,
-    kSetContextRegPairs = 0xb8, kSetContextRegPairsPacked = 0xb9, kSetShRegPairsPacked = 0xbd, kSetUconfigRegPairs = 0xbe,
+    kNop = 0x10,
+    kSetBase = 0x11,
+    kClearState = 0x12,
+    kDispatchDirect = 0x15,
+    kDispatchIndirect = 0x16,
+    kSetPredication = 0x20,
+    kContextControl = 0x28,
+    kWriteData = 0x37,
+    kWaitRegMem = 0x3c,
+    kIndirectBuffer = 0x3f,
+    kCopyData = 0x40,
+    kPfpSyncMe = 0x42,
+    kEventWrite = 0x46,
+    kReleaseMem = 0x49,
+    kDmaData = 0x50,
+    kAcquireMem = 0x58,
+    kSetContextReg = 0x69,
+    kSetShReg = 0x76,
+    kSetUconfigReg = 0x79,
+    kSetShRegIndex = 0x9b,
+    kSetShRegPairs = 0xba,
+    kSetContextRegPairs = 0xb8,
+    kSetContextRegPairsPacked = 0xb9,
+    kSetShRegPairsPacked = 0xbd,
+    kSetUconfigRegPairs = 0xbe,
 };
 
 // Compute registers, in dwords from 0xb000.
 enum : uint32_t {
-    kStartX = 0x204, kNumThreadX = 0x207, kPgmLo = 0x20c, kPgmHi = 0x20d, kRsrc1 = 0x212, kRsrc2 = 0x213, kUserData0 = 0x240,
+    kStartX = 0x204,
+    kNumThreadX = 0x207,
+    kPgmLo = 0x20c,
+    kPgmHi = 0x20d,
+    kRsrc1 = 0x212,
+    kRsrc2 = 0x213,
+    kUserData0 = 0x240,
 };
 
 // Bits of the dispatch initiator.
@@ -164,13 +190,20 @@ void CommandProcessor::dma(const uint32_t* body) {
 void CommandProcessor::copy_data(const uint32_t* body) {
     const uint32_t from = bits(body[0], 3, 0), to = bits(body[0], 11, 8), bytes = bits(body[0], 16, 16) ? 8 : 4;
     uint64_t value = 0;
-    if (from == 1 || from == 2) std::memcpy(&value, memory_.at(address_of(body[1], body[2]), bytes, "command processor read"), bytes);
-    else if (from == 5) value = body[1] | uint64_t{body[2]} << 32;
-    else if (from == 9) value = machine_.n_instructions();
-    else fault("COPY_DATA from {} is not handled", from);
-    if (to == 1 || to == 2 || to == 5) write(address_of(body[3], body[4]), &value, bytes);
-    else if (to == 0) set_registers(body[3] - 0x2c00, reinterpret_cast<const uint32_t*>(&value), bytes / 4);
-    else fault("COPY_DATA to {} is not handled", to);
+    if (from == 1 || from == 2)
+        std::memcpy(&value, memory_.at(address_of(body[1], body[2]), bytes, "command processor read"), bytes);
+    else if (from == 5)
+        value = body[1] | uint64_t{body[2]} << 32;
+    else if (from == 9)
+        value = machine_.n_instructions();
+    else
+        fault("COPY_DATA from {} is not handled", from);
+    if (to == 1 || to == 2 || to == 5)
+        write(address_of(body[3], body[4]), &value, bytes);
+    else if (to == 0)
+        set_registers(body[3] - 0x2c00, reinterpret_cast<const uint32_t*>(&value), bytes / 4);
+    else
+        fault("COPY_DATA to {} is not handled", to);
 }
 
 void CommandProcessor::dispatch(std::array<uint32_t, 3> dims, uint32_t initiator) {

@@ -73,17 +73,21 @@ Operand Decoder::source(uint32_t code) {
     if (code < 128) return sgpr(code);
     Operand constant{.kind = OperandKind::constant};
     constexpr float kFloats[] = {0.5f, -0.5f, 1.0f, -1.0f, 2.0f, -2.0f, 4.0f, -4.0f, 0.15915494f};
-    if (code <= 192) constant.value = code - 128;
-    else if (code <= 208) constant.value = static_cast<uint32_t>(192 - static_cast<int32_t>(code));
+    if (code <= 192)
+        constant.value = code - 128;
+    else if (code <= 208)
+        constant.value = static_cast<uint32_t>(192 - static_cast<int32_t>(code));
     else if (code >= 240 && code <= 248) {
         constant.value = std::bit_cast<uint32_t>(kFloats[code - 240]);
         constant.is_float = true;
-    } else if (code == kScc) return sgpr(kScc);
+    } else if (code == kScc)
+        return sgpr(kScc);
     else if (code == kLiteralCode) {
         constant.kind = OperandKind::literal;
         constant.value = word(literal_at_);
         has_literal_ = true;
-    } else fault("operand code {} is not handled (words {:08x} {:08x})", code, word(0), code_.size() > 1 ? word(1) : 0);
+    } else
+        fault("operand code {} is not handled (words {:08x} {:08x})", code, word(0), code_.size() > 1 ? word(1) : 0);
     return constant;
 }
 
@@ -100,10 +104,14 @@ Operand Decoder::half_source(uint32_t code, uint32_t bytes) {
 
 void Decoder::set_dst(uint32_t field, bool is_vop3) {
     const uint16_t flags = out_.opcode->flags;
-    if (flags & kExecDst) out_.sdst = sgpr(kExec);
-    else if (flags & kMaskDst) out_.sdst = sgpr(is_vop3 ? field : kVcc);
-    else if (flags & kScalarDst) out_.dst = sgpr(field);
-    else out_.dst = is_vop3 ? vgpr(field) : half_vgpr(field, out_.opcode->dst.bytes);
+    if (flags & kExecDst)
+        out_.sdst = sgpr(kExec);
+    else if (flags & kMaskDst)
+        out_.sdst = sgpr(is_vop3 ? field : kVcc);
+    else if (flags & kScalarDst)
+        out_.dst = sgpr(field);
+    else
+        out_.dst = is_vop3 ? vgpr(field) : half_vgpr(field, out_.opcode->dst.bytes);
 }
 
 void Decoder::vop12c(Format format) {
@@ -113,8 +121,10 @@ void Decoder::vop12c(Format format) {
     literal_at_ = 1;
     const uint32_t code = bits(w, 8, 0);
     const bool is_dpp = code == kDpp16 || code == kDpp8 || code == kDpp8Fi;
-    if (is_dpp) dpp(code);
-    else out_.src[0] = half_source(code, op.src[0].bytes);
+    if (is_dpp)
+        dpp(code);
+    else
+        out_.src[0] = half_source(code, op.src[0].bytes);
     if (format != Format::vop1) out_.src[1] = half_vgpr(bits(w, 16, 9), op.src[1].bytes);
     set_dst(bits(w, 24, 17), false);
     if (op.flags & kLiteralK) {
@@ -133,17 +143,23 @@ void Decoder::vop12c(Format format) {
 void Decoder::vop3() {
     const uint32_t w = word(0), w1 = word(1);
     const uint32_t number = bits(w, 25, 16);
-    if (number < 0x100) find(Format::vopc, number);
-    else if (number < 0x140) find(Format::vop2, number - 0x100);
-    else if (number >= 0x180 && number < 0x200) find(Format::vop1, number - 0x180);
-    else find(Format::vop3, number);
+    if (number < 0x100)
+        find(Format::vopc, number);
+    else if (number < 0x140)
+        find(Format::vop2, number - 0x100);
+    else if (number >= 0x180 && number < 0x200)
+        find(Format::vop1, number - 0x180);
+    else
+        find(Format::vop3, number);
     const Opcode& op = *out_.opcode;
     const bool has_sdst = (op.flags & kCarry) && op.name != "v_cndmask_b32";
     literal_at_ = 2;
     const uint32_t code = bits(w1, 8, 0);
     const bool is_dpp = code == kDpp16 || code == kDpp8 || code == kDpp8Fi;
-    if (is_dpp) dpp(code);
-    else out_.src[0] = source(code);
+    if (is_dpp)
+        dpp(code);
+    else
+        out_.src[0] = source(code);
     const int n_sources = op.src[2].bytes != 0 ? 3 : op.src[1].bytes != 0 ? 2 : 1;
     if (n_sources > 1 || (op.flags & kCarry)) out_.src[1] = source(bits(w1, 17, 9));
     if (n_sources > 2 || (op.flags & kCarry)) out_.src[2] = source(bits(w1, 26, 18));
@@ -194,10 +210,14 @@ void Decoder::vopd() {
         const int vop2 = number < std::size(kVop2) ? kVop2[number] : -9;
         if (number == 12 && arch_ == Arch::gfx12) fault("VOPD opcode 12 of gfx12 is not handled");
         if (vop2 == -9) fault("VOPD opcode {} is not handled (words {:08x} {:08x})", number, w, w1);
-        if (vop2 == -1) decoder.find(Format::vop1, 1);
-        else if (vop2 == -2) decoder.find(Format::vop2, arch_ == Arch::gfx12 ? 22 : 16);
-        else if (vop2 == -3) decoder.find(Format::vop2, arch_ == Arch::gfx12 ? 21 : 15);
-        else decoder.find(Format::vop2, static_cast<uint32_t>(vop2));
+        if (vop2 == -1)
+            decoder.find(Format::vop1, 1);
+        else if (vop2 == -2)
+            decoder.find(Format::vop2, arch_ == Arch::gfx12 ? 22 : 16);
+        else if (vop2 == -3)
+            decoder.find(Format::vop2, arch_ == Arch::gfx12 ? 21 : 15);
+        else
+            decoder.find(Format::vop2, static_cast<uint32_t>(vop2));
         decoder.literal_at_ = 2;
         const Opcode& op = *decoder.out_.opcode;
         decoder.out_.src[0] = decoder.source(src0);
@@ -367,15 +387,24 @@ void Decoder::dpp(uint32_t code) {
     for (uint32_t lane = 0; lane < 64; ++lane) {
         const uint32_t row = lane & ~15u, i = lane & 15;
         int from = -1;
-        if (control < 0x100) from = static_cast<int>((lane & ~3u) | bits(control, 2 * (lane & 3) + 1, 2 * (lane & 3)));
-        else if (control > 0x100 && control <= 0x10f) from = i + (control & 15) < 16 ? static_cast<int>(lane + (control & 15)) : -1;
-        else if (control > 0x110 && control <= 0x11f) from = i >= (control & 15) ? static_cast<int>(lane - (control & 15)) : -1;
-        else if (control > 0x120 && control <= 0x12f) from = static_cast<int>(row | ((i - (control & 15)) & 15));
-        else if (control == 0x140) from = static_cast<int>(row | (15 - i));
-        else if (control == 0x141) from = static_cast<int>((lane & ~7u) | (7 - (lane & 7)));
-        else if (control >= 0x150 && control <= 0x15f) from = static_cast<int>(row | (control & 15));
-        else if (control >= 0x160 && control <= 0x16f) from = static_cast<int>(row | (i ^ (control & 15)));
-        else fault("DPP control {:#x} is not handled", control);
+        if (control < 0x100)
+            from = static_cast<int>((lane & ~3u) | bits(control, 2 * (lane & 3) + 1, 2 * (lane & 3)));
+        else if (control > 0x100 && control <= 0x10f)
+            from = i + (control & 15) < 16 ? static_cast<int>(lane + (control & 15)) : -1;
+        else if (control > 0x110 && control <= 0x11f)
+            from = i >= (control & 15) ? static_cast<int>(lane - (control & 15)) : -1;
+        else if (control > 0x120 && control <= 0x12f)
+            from = static_cast<int>(row | ((i - (control & 15)) & 15));
+        else if (control == 0x140)
+            from = static_cast<int>(row | (15 - i));
+        else if (control == 0x141)
+            from = static_cast<int>((lane & ~7u) | (7 - (lane & 7)));
+        else if (control >= 0x150 && control <= 0x15f)
+            from = static_cast<int>(row | (control & 15));
+        else if (control >= 0x160 && control <= 0x16f)
+            from = static_cast<int>(row | (i ^ (control & 15)));
+        else
+            fault("DPP control {:#x} is not handled", control);
         if (from >= 0) {
             d.in_range |= uint64_t{1} << lane;
             d.from[lane] = static_cast<uint8_t>(from);
@@ -388,13 +417,15 @@ void Decoder::dpp(uint32_t code) {
 void Decoder::add_read(const Operand& operand, uint32_t bytes) {
     if (bytes == 0 || (operand.kind != OperandKind::vgpr && operand.kind != OperandKind::sgpr)) return;
     if (operand.kind == OperandKind::sgpr && operand.index >= kNull) return; // null, M0, EXEC and SCC need no check
-    out_.reads[out_.n_reads++] = {operand.index, static_cast<uint8_t>((bytes + 3) / 4), operand.kind == OperandKind::sgpr};
+    out_.reads[out_.n_reads++] = {operand.index, static_cast<uint8_t>((bytes + 3) / 4),
+                                  operand.kind == OperandKind::sgpr};
 }
 
 void Decoder::add_write(const Operand& operand, uint32_t bytes) {
     if (bytes == 0 || (operand.kind != OperandKind::vgpr && operand.kind != OperandKind::sgpr)) return;
     if (operand.kind == OperandKind::sgpr && operand.index >= kNull) return;
-    out_.writes[out_.n_writes++] = {operand.index, static_cast<uint8_t>((bytes + 3) / 4), operand.kind == OperandKind::sgpr};
+    out_.writes[out_.n_writes++] = {operand.index, static_cast<uint8_t>((bytes + 3) / 4),
+                                    operand.kind == OperandKind::sgpr};
 }
 
 /// What the instruction reads and writes, for the checks.
@@ -408,7 +439,8 @@ void Decoder::registers() {
         const uint32_t bytes = op.format == Format::global && i == 0 && has_saddr ? 4 : op.src[i].bytes;
         if (op.format == Format::global && i == 2 && !has_saddr) continue;
         // ACO leaves an operand of v_perm undefined from which the selector takes no byte: 0-3, 8, 9 are of the second.
-        if (op.name == "v_perm_b32" && i < 2 && out_.src[2].kind != OperandKind::vgpr && out_.src[2].kind != OperandKind::sgpr) {
+        if (op.name == "v_perm_b32" && i < 2 && out_.src[2].kind != OperandKind::vgpr &&
+            out_.src[2].kind != OperandKind::sgpr) {
             bool is_used = false;
             for (int b = 0; b < 4; ++b) {
                 const uint32_t selector = out_.src[2].value >> 8 * b & 255;
@@ -433,16 +465,23 @@ Instruction Decoder::run() {
         scalar();
     } else {
         const uint32_t top = w >> 26;
-        if (top == 0x35) vop3();
-        else if (w >> 24 == 0xcc) vop3p();
+        if (top == 0x35)
+            vop3();
+        else if (w >> 24 == 0xcc)
+            vop3p();
         else if (top == 0x32) {
             vopd();
             return std::move(out_);
-        } else if (top == 0x36) ds();
-        else if (top == 0x3d) smem();
-        else if (top == (arch_ == Arch::gfx12 ? 0x3bu : 0x37u)) flat();
-        else if (top == (arch_ == Arch::gfx12 ? 0x31u : 0x38u)) buffer();
-        else fault("encoding {:08x} belongs to no format that is handled", w);
+        } else if (top == 0x36)
+            ds();
+        else if (top == 0x3d)
+            smem();
+        else if (top == (arch_ == Arch::gfx12 ? 0x3bu : 0x37u))
+            flat();
+        else if (top == (arch_ == Arch::gfx12 ? 0x31u : 0x38u))
+            buffer();
+        else
+            fault("encoding {:08x} belongs to no format that is handled", w);
     }
     registers();
     return std::move(out_);
@@ -463,17 +502,27 @@ std::string to_string(const Instruction& instruction) {
         separator = ", ";
         if (operand.neg) text += '-';
         if (operand.abs) text += '|';
-        if (operand.kind == OperandKind::vgpr) text += std::format("v{}{}", operand.index, operand.high ? ".h" : "");
+        if (operand.kind == OperandKind::vgpr)
+            text += std::format("v{}{}", operand.index, operand.high ? ".h" : "");
         else if (operand.kind == OperandKind::sgpr) {
-            if (operand.index == kVcc) text += "vcc";
-            else if (operand.index == kNull) text += "null";
-            else if (operand.index == kM0) text += "m0";
-            else if (operand.index == kExec) text += "exec";
-            else if (operand.index == kScc) text += "scc";
-            else if (operand.index >= kTtmp0 && operand.index < kNull) text += std::format("ttmp{}", operand.index - kTtmp0);
-            else text += std::format("s{}", operand.index);
-        } else if (operand.is_float) text += std::format("{}", std::bit_cast<float>(operand.value));
-        else text += std::format("{:#x}", operand.value);
+            if (operand.index == kVcc)
+                text += "vcc";
+            else if (operand.index == kNull)
+                text += "null";
+            else if (operand.index == kM0)
+                text += "m0";
+            else if (operand.index == kExec)
+                text += "exec";
+            else if (operand.index == kScc)
+                text += "scc";
+            else if (operand.index >= kTtmp0 && operand.index < kNull)
+                text += std::format("ttmp{}", operand.index - kTtmp0);
+            else
+                text += std::format("s{}", operand.index);
+        } else if (operand.is_float)
+            text += std::format("{}", std::bit_cast<float>(operand.value));
+        else
+            text += std::format("{:#x}", operand.value);
         if (operand.abs) text += '|';
     };
     add(instruction.dst);
@@ -496,8 +545,8 @@ bool Program::is_current() const {
 
 const Instruction& Program::decode_at(uint32_t pc) {
     if (pc >= max_dwords_) fault("the program counter left the code, at dword {}", pc);
-    auto decoded = std::make_unique<Instruction>(
-        decode(arch_, std::span(code_ + pc, std::min<size_t>(max_dwords_ - pc, 5))));
+    auto decoded =
+        std::make_unique<Instruction>(decode(arch_, std::span(code_ + pc, std::min<size_t>(max_dwords_ - pc, 5))));
     if (slots_.size() <= pc) slots_.resize(pc + 64);
     if (seen_.size() < pc + decoded->dwords) seen_.resize(pc + 128);
     std::copy_n(code_ + pc, decoded->dwords, seen_.begin() + pc);

@@ -23,7 +23,8 @@ public:
     Program(Arch arch, const uint32_t* code, size_t max_dwords) : arch_(arch), code_(code), max_dwords_(max_dwords) {}
 
     const Instruction& at(uint32_t pc) {
-        if (pc < slots_.size() && slots_[pc]) [[likely]] return *slots_[pc];
+        if (pc < slots_.size() && slots_[pc]) [[likely]]
+            return *slots_[pc];
         return decode_at(pc);
     }
     /// Whether the code is still what was decoded (drivers reuse memory of pipelines that are gone).

@@ -1,13 +1,14 @@
-// A GPU for programs that know nothing of it: preloaded before Mesa's no-op DRM shim, this library sees the buffers that
-// RADV maps and the command buffers that it submits, and executes them on the interpreter before the submission returns.
+// A GPU for programs that know nothing of it: preloaded before Mesa's no-op DRM shim, this library sees the buffers
+// that RADV maps and the command buffers that it submits, and executes them on the interpreter before the submission
+// returns.
 //
 //   LD_PRELOAD="libvkinfer_rdna.so libamdgpu_noop_drm_shim.so" AMDGPU_GPU_ID=gfx1201 program
 //
 // VKINFER_RDNA holds options separated by commas: nocheck, strict (no load beyond a
 // buffer), reverse, random=SEED, report, trace, max=N (instructions a dispatch).
 // A fault is printed and counted; the dispatch is left where it is, and the program's exit status becomes 1.
-#include "rdna/command_processor.h"
 #include "rdna/drm_device.h"
+#include "rdna/command_processor.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -135,16 +136,24 @@ private:
             const size_t comma = rest.find(',');
             const std::string_view word = rest.substr(0, comma);
             rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-            const auto number = [&](std::string_view name) { return std::strtoull(word.data() + name.size(), nullptr, 10); };
-            if (word == "nocheck") options.check = false;
-            else if (word == "trace") options.trace = true;
-            else if (word == "strict") options.strict_reads = true;
-            else if (word == "reverse") options.order = WaveOrder::reverse;
+            const auto number = [&](std::string_view name) {
+                return std::strtoull(word.data() + name.size(), nullptr, 10);
+            };
+            if (word == "nocheck")
+                options.check = false;
+            else if (word == "trace")
+                options.trace = true;
+            else if (word == "strict")
+                options.strict_reads = true;
+            else if (word == "reverse")
+                options.order = WaveOrder::reverse;
             else if (word.starts_with("random=")) {
                 options.order = WaveOrder::random;
                 options.seed = static_cast<uint32_t>(number("random="));
-            } else if (word == "report") report_ = true;
-            else if (word.starts_with("max=")) options.max_instructions = number("max=");
+            } else if (word == "report")
+                report_ = true;
+            else if (word.starts_with("max="))
+                options.max_instructions = number("max=");
             else {
                 std::fprintf(stderr, "rdna: unknown option \"%.*s\"\n", static_cast<int>(word.size()), word.data());
                 _exit(1);
@@ -181,10 +190,12 @@ private:
     if (!gpu.is_started()) return;
     const uint64_t n = gpu.processor().machine().n_instructions();
     if (gpu.report())
-        std::fprintf(stderr, "rdna: %llu dispatches, %llu instructions in %.2f s (%.1f M/s), %llu faults, %llu loads beyond a buffer\n",
-                     static_cast<unsigned long long>(gpu.n_dispatches()), static_cast<unsigned long long>(n), gpu.seconds(),
-                     static_cast<double>(n) / gpu.seconds() / 1e6, static_cast<unsigned long long>(gpu.n_faults()),
-                     static_cast<unsigned long long>(gpu.processor().machine().reads_beyond()));
+        std::fprintf(
+            stderr,
+            "rdna: %llu dispatches, %llu instructions in %.2f s (%.1f M/s), %llu faults, %llu loads beyond a buffer\n",
+            static_cast<unsigned long long>(gpu.n_dispatches()), static_cast<unsigned long long>(n), gpu.seconds(),
+            static_cast<double>(n) / gpu.seconds() / 1e6, static_cast<unsigned long long>(gpu.n_faults()),
+            static_cast<unsigned long long>(gpu.processor().machine().reads_beyond()));
     if (gpu.n_faults() > 0) {
         std::fprintf(stderr, "rdna: %llu faults\n", static_cast<unsigned long long>(gpu.n_faults()));
         std::fflush(nullptr);
@@ -209,12 +220,16 @@ extern "C" {
     const bool is_drm = (request >> 8 & 0xff) == DRM_IOCTL_BASE;
     const unsigned long number = (request & 0xff) - DRM_COMMAND_BASE;
     uint64_t bytes = 0; // the answer takes the place of the question
-    if (is_drm && number == DRM_AMDGPU_GEM_CREATE) bytes = static_cast<const drm_amdgpu_gem_create*>(argument)->in.bo_size;
+    if (is_drm && number == DRM_AMDGPU_GEM_CREATE)
+        bytes = static_cast<const drm_amdgpu_gem_create*>(argument)->in.bo_size;
     const int result = vkinfer::rdna::next_ioctl()(fd, request, argument);
     if (result != 0 || !is_drm) return result;
-    if (number == DRM_AMDGPU_GEM_CREATE) Gpu::get().created(static_cast<const drm_amdgpu_gem_create*>(argument)->out.handle, bytes);
-    else if (number == DRM_AMDGPU_GEM_VA) Gpu::get().map(fd, *static_cast<const drm_amdgpu_gem_va*>(argument));
-    else if (number == DRM_AMDGPU_CS) Gpu::get().submit(*static_cast<const drm_amdgpu_cs*>(argument));
+    if (number == DRM_AMDGPU_GEM_CREATE)
+        Gpu::get().created(static_cast<const drm_amdgpu_gem_create*>(argument)->out.handle, bytes);
+    else if (number == DRM_AMDGPU_GEM_VA)
+        Gpu::get().map(fd, *static_cast<const drm_amdgpu_gem_va*>(argument));
+    else if (number == DRM_AMDGPU_CS)
+        Gpu::get().submit(*static_cast<const drm_amdgpu_cs*>(argument));
     return result;
 }
 

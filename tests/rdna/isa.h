@@ -13,7 +13,24 @@ namespace vkinfer::rdna {
 enum class Arch : uint8_t { gfx11, gfx12 };
 
 enum class Format : uint8_t {
-    sop2, sopk, sop1, sopc, sopp, smem, vop1, vop2, vopc, vop3, vop3p, vopd_x, vopd_y, ds, flat, scratch, global, buffer,
+    sop2,
+    sopk,
+    sop1,
+    sopc,
+    sopp,
+    smem,
+    vop1,
+    vop2,
+    vopc,
+    vop3,
+    vop3p,
+    vopd_x,
+    vopd_y,
+    ds,
+    flat,
+    scratch,
+    global,
+    buffer,
 };
 inline constexpr size_t kFormats = 18;
 std::string_view to_string(Format format);
@@ -23,7 +40,23 @@ struct Instruction;
 using Handler = void (*)(Wave&, const Instruction&);
 
 /// What instructions are counted as.
-enum class Class : uint8_t { scalar, scalar_memory, vector, transcendental, dual, dot, matrix, lds, load, store, atomic, branch, wait, barrier, other };
+enum class Class : uint8_t {
+    scalar,
+    scalar_memory,
+    vector,
+    transcendental,
+    dual,
+    dot,
+    matrix,
+    lds,
+    load,
+    store,
+    atomic,
+    branch,
+    wait,
+    barrier,
+    other
+};
 inline constexpr size_t kClasses = 15;
 std::string_view to_string(Class cls);
 
@@ -79,10 +112,10 @@ struct Operand {
     OperandKind kind = OperandKind::none;
     bool neg = false;
     bool abs = false;
-    bool high = false;  ///< the upper 16 bits of the register
+    bool high = false;     ///< the upper 16 bits of the register
     bool is_float = false; ///< an inline constant that is a float: `value` holds its f32 bits
-    uint16_t index = 0; ///< register
-    uint32_t value = 0; ///< of a constant
+    uint16_t index = 0;    ///< register
+    uint32_t value = 0;    ///< of a constant
 };
 
 /// Scalar registers with names. SCC is kept apart.

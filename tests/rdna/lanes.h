@@ -63,15 +63,20 @@ uint64_t read_scalar_bits(const Wave& w, const Operand& operand) {
     if (operand.kind != OperandKind::sgpr) return constant_bits<T>(operand);
     if (operand.index == kNull) return 0;
     if (operand.index == kScc) return w.scc;
-    if constexpr (sizeof(T) == 8) return w.pair(operand.index);
-    else return operand.high ? w.s[operand.index] >> 16 : w.s[operand.index];
+    if constexpr (sizeof(T) == 8)
+        return w.pair(operand.index);
+    else
+        return operand.high ? w.s[operand.index] >> 16 : w.s[operand.index];
 }
 
 template<class T>
 T from_bits(uint64_t bits) {
-    if constexpr (sizeof(T) == 8) return std::bit_cast<T>(bits);
-    else if constexpr (sizeof(T) == 4) return std::bit_cast<T>(static_cast<uint32_t>(bits));
-    else return std::bit_cast<T>(static_cast<uint16_t>(bits));
+    if constexpr (sizeof(T) == 8)
+        return std::bit_cast<T>(bits);
+    else if constexpr (sizeof(T) == 4)
+        return std::bit_cast<T>(static_cast<uint32_t>(bits));
+    else
+        return std::bit_cast<T>(static_cast<uint16_t>(bits));
 }
 
 /// To f16, towards zero: the bits.
@@ -91,9 +96,12 @@ struct Source {
 
     template<class T>
     T get(uint32_t lane) const {
-        if constexpr (sizeof(T) == 8) return std::bit_cast<T>(low[lane] | uint64_t{high[lane]} << 32);
-        else if constexpr (sizeof(T) == 4) return std::bit_cast<T>(low[lane]);
-        else return std::bit_cast<T>(static_cast<uint16_t>(low[lane]));
+        if constexpr (sizeof(T) == 8)
+            return std::bit_cast<T>(low[lane] | uint64_t{high[lane]} << 32);
+        else if constexpr (sizeof(T) == 4)
+            return std::bit_cast<T>(low[lane]);
+        else
+            return std::bit_cast<T>(static_cast<uint16_t>(low[lane]));
     }
 };
 
@@ -224,9 +232,12 @@ void run_vector(Wave& w, const Instruction& in) {
     with_sources<A, B, C>(w, in, [&](const Source& a, const Source& b, const Source& c, uint64_t active) {
         R result[64];
         for (uint32_t l = 0; l < w.lanes; ++l) {
-            if constexpr (S::kCount == 1) result[l] = F(a.get<A>(l));
-            else if constexpr (S::kCount == 2) result[l] = F(a.get<A>(l), b.get<B>(l));
-            else result[l] = F(a.get<A>(l), b.get<B>(l), c.get<C>(l));
+            if constexpr (S::kCount == 1)
+                result[l] = F(a.get<A>(l));
+            else if constexpr (S::kCount == 2)
+                result[l] = F(a.get<A>(l), b.get<B>(l));
+            else
+                result[l] = F(a.get<A>(l), b.get<B>(l), c.get<C>(l));
         }
         write_result(w, in, result, active);
     });
@@ -273,8 +284,9 @@ consteval Opcode transcendental(std::string_view name, int op11, int op12) {
 /// A row: compare from a predicate; v_cmpx is the same number plus 128.
 template<auto F>
 consteval Opcode compare_op(std::string_view name, int number) {
-    Opcode op{name, Format::vopc, static_cast<int16_t>(number), static_cast<int16_t>(number), run_compare<F, false>,
-              Class::vector};
+    Opcode op{
+        name,         Format::vopc, static_cast<int16_t>(number), static_cast<int16_t>(number), run_compare<F, false>,
+        Class::vector};
     op = with_types<F>(op);
     op.flags = kMaskDst;
     return op;

@@ -53,8 +53,10 @@ void execute(Wave& w, const Instruction& in) {
         check_before(w, in);
         if (in.pair) check_before(w, *in.pair);
     }
-    if (in.pair) run_dual(w, in);
-    else in.handler(w, in);
+    if (in.pair)
+        run_dual(w, in);
+    else
+        in.handler(w, in);
     if (check) {
         mark_after(w, in, exec);
         if (in.pair) mark_after(w, *in.pair, exec);
@@ -88,6 +90,8 @@ void Machine::run(const Dispatch& dispatch) {
         group_.lds_cells.resize(dispatch.lds_bytes / 4u + 16);
     }
     limit_ = n_instructions_ + options_.max_instructions;
+    if (options_.trace)
+        std::fprintf(stderr, "dispatch of the code at %#llx\n", static_cast<unsigned long long>(dispatch.code));
     random_ = options_.seed;
     const uint64_t n_groups = uint64_t{dispatch.groups[0]} * dispatch.groups[1] * dispatch.groups[2];
     for (uint64_t i = 0; i < n_groups; ++i) {
@@ -182,9 +186,10 @@ void Machine::run_group(const Dispatch& dispatch, Program& code, std::array<uint
                 } catch (const Fault&) {
                     text = "an instruction that is not decoded";
                 }
-                fault("{}\n  in {} at dword {} of the code at {:#x}, group {},{},{} of {},{},{}, wave {} of {} (wave{})", f.what(),
-                      text, w.pc, dispatch.code, id[0], id[1], id[2], dispatch.groups[0], dispatch.groups[1],
-                      dispatch.groups[2], w.index, n_waves, w.lanes);
+                fault(
+                    "{}\n  in {} at dword {} of the code at {:#x}, group {},{},{} of {},{},{}, wave {} of {} (wave{})",
+                    f.what(), text, w.pc, dispatch.code, id[0], id[1], id[2], dispatch.groups[0], dispatch.groups[1],
+                    dispatch.groups[2], w.index, n_waves, w.lanes);
             }
         }
         // All that are left stand at a barrier: let them go.

@@ -18,13 +18,13 @@ namespace vkinfer::rdna {
 enum class WaveOrder : uint8_t { forward, reverse, random };
 
 struct Options {
-    bool check = true;       ///< the checks that hardware does not make
+    bool check = true;         ///< the checks that hardware does not make
     bool strict_reads = false; ///< a load beyond the end of a buffer is a fault; else it gives 0, as on the hardware
     bool count = false;
-    bool trace = false; ///< prints every instruction of wave 0 of the first group to stderr
+    bool trace = false;                   ///< prints every instruction of wave 0 of the first group to stderr
     WaveOrder order = WaveOrder::forward; ///< of waves in a group, and of groups
     uint32_t seed = 1;
-    std::string skip; ///< an opcode that does nothing: a fault planted by a test
+    std::string skip;                              ///< an opcode that does nothing: a fault planted by a test
     uint64_t max_instructions = uint64_t{1} << 32; ///< per dispatch; beyond it the kernel is taken for endless
 };
 
@@ -32,7 +32,7 @@ struct Options {
 struct Dispatch {
     uint64_t code = 0; ///< address
     std::array<uint32_t, 3> groups{1, 1, 1};
-    std::array<uint32_t, 3> threads{1, 1, 1}; ///< of a group
+    std::array<uint32_t, 3> threads{1, 1, 1};      ///< of a group
     std::array<uint32_t, 3> last_threads{0, 0, 0}; ///< of the last group of a dimension; 0: full
     uint32_t lanes = 64;
     std::array<uint32_t, 16> user_data{};

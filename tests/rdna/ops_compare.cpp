@@ -6,21 +6,27 @@ namespace vkinfer::rdna {
 
 namespace {
 
-/// Class bits of a float: signalling NaN, quiet NaN, -inf, -normal, -denormal, -0, +0, +denormal, +normal, +inf.
-template<class T>
-uint32_t class_of(T x) {
-    const bool negative = std::signbit(static_cast<float>(x));
-    const auto f = static_cast<double>(x);
-    constexpr double kSmallest = sizeof(T) == 2 ? 0x1p-14 : 0x1p-126;
-    if (f != f) return 2;
-    if (std::isinf(f)) return negative ? 4 : 512;
-    if (f == 0) return negative ? 32 : 64;
-    if (std::abs(f) < kSmallest) return negative ? 16 : 128;
-    return negative ? 8 : 256;
+/// Class bits of a float, from its bits: signalling NaN, quiet NaN, -inf, -normal, -denormal, -0, +0, +denormal,
+/// +normal, +inf. ACO tests bits of an integer with it, as the mask of a constant's class.
+uint32_t class_of(uint32_t bits, uint32_t n_mantissa, uint32_t n_exponent) {
+    const uint32_t mantissa = bits & ((1u << n_mantissa) - 1), largest = (1u << n_exponent) - 1;
+    const uint32_t exponent = bits >> n_mantissa & largest;
+    const bool negative = bits >> (n_mantissa + n_exponent) & 1;
+    if (exponent == largest && mantissa != 0) return mantissa >> (n_mantissa - 1) & 1 ? 2 : 1;
+    if (exponent == largest) return negative ? 4 : 512;
+    if (exponent != 0) return negative ? 8 : 256;
+    if (mantissa != 0) return negative ? 16 : 128;
+    return negative ? 32 : 64;
+}
+uint32_t class_of(Half x) {
+    return class_of(std::bit_cast<uint16_t>(x), 10, 5);
+}
+uint32_t class_of(float x) {
+    return class_of(std::bit_cast<uint32_t>(x), 23, 8);
 }
 
 #define VKINFER_COMPARE(name, type, number, expression)                                                                \
-    compare_op<[](type a, type b) { return (expression); }>("v_cmp_" name, number),                                      \
+    compare_op<[](type a, type b) { return (expression); }>("v_cmp_" name, number),                                    \
         compare_exec_op<[](type a, type b) { return (expression); }>("v_cmpx_" name, number)
 
 #define VKINFER_FLOAT_COMPARES(suffix, type, base)                                                                     \

@@ -28,17 +28,18 @@ uint64_t mask_of(const Wave& w, const Operand& operand) {
 // Sources are floats for the sake of their sign modifiers.
 void cndmask(Wave& w, const Instruction& in) {
     const uint64_t mask = mask_of(w, in.src[2]);
-    each_lane<float, float>(w, in, [&](uint32_t l, float a, float b) {
-        return std::bit_cast<uint32_t>(mask >> l & 1 ? b : a);
-    });
+    each_lane<float, float>(
+        w, in, [&](uint32_t l, float a, float b) { return std::bit_cast<uint32_t>(mask >> l & 1 ? b : a); });
 }
 void cndmask_b16(Wave& w, const Instruction& in) {
     const uint64_t mask = mask_of(w, in.src[2]);
-    with_sources<uint16_t, uint16_t, void>(w, in, [&](const Source& a, const Source& b, const Source&, uint64_t active) {
-        Lanes result;
-        for (uint32_t l = 0; l < w.lanes; ++l) result[l] = mask >> l & 1 ? b.low[l] : a.low[l];
-        write_halves(w, in.dst, result, active);
-    });
+    with_sources<uint16_t, uint16_t, void>(w, in,
+                                           [&](const Source& a, const Source& b, const Source&, uint64_t active) {
+                                               Lanes result;
+                                               for (uint32_t l = 0; l < w.lanes; ++l)
+                                                   result[l] = mask >> l & 1 ? b.low[l] : a.low[l];
+                                               write_halves(w, in.dst, result, active);
+                                           });
 }
 
 /// dst, carry out = F(a, b, carry in).
@@ -46,34 +47,36 @@ template<auto F, bool kReadsCarry>
 void with_carry(Wave& w, const Instruction& in) {
     const uint64_t carry_in = kReadsCarry ? mask_of(w, in.src[2]) : 0;
     uint64_t carry_out = 0, taken = 0;
-    with_sources<uint32_t, uint32_t, void>(w, in, [&](const Source& a, const Source& b, const Source&, uint64_t active) {
-        Lanes result;
-        for (uint32_t l = 0; l < w.lanes; ++l) {
-            const uint64_t r = F(a.get<uint32_t>(l), b.get<uint32_t>(l), carry_in >> l & 1);
-            result[l] = static_cast<uint32_t>(r);
-            carry_out |= (r >> 32 & 1) << l;
-        }
-        taken = active;
-        write_lanes(w, in.dst.index, result, active);
-    });
+    with_sources<uint32_t, uint32_t, void>(
+        w, in, [&](const Source& a, const Source& b, const Source&, uint64_t active) {
+            Lanes result;
+            for (uint32_t l = 0; l < w.lanes; ++l) {
+                const uint64_t r = F(a.get<uint32_t>(l), b.get<uint32_t>(l), carry_in >> l & 1);
+                result[l] = static_cast<uint32_t>(r);
+                carry_out |= (r >> 32 & 1) << l;
+            }
+            taken = active;
+            write_lanes(w, in.dst.index, result, active);
+        });
     w.set_mask(in.sdst.index, carry_out & taken);
 }
 template<auto F>
 void multiply_add_64(Wave& w, const Instruction& in) {
-    with_sources<uint32_t, uint32_t, uint64_t>(w, in, [&](const Source& a, const Source& b, const Source& c, uint64_t active) {
-        Lanes low, high;
-        uint64_t carry = 0;
-        for (uint32_t l = 0; l < w.lanes; ++l) {
-            const uint64_t product = F(a.get<uint32_t>(l), b.get<uint32_t>(l)), add = c.get<uint64_t>(l);
-            const uint64_t r = product + add;
-            low[l] = static_cast<uint32_t>(r);
-            high[l] = static_cast<uint32_t>(r >> 32);
-            carry |= uint64_t{r < product} << l;
-        }
-        write_lanes(w, in.dst.index, low, active);
-        write_lanes(w, in.dst.index + 1u, high, active);
-        w.set_mask(in.sdst.index, carry & active);
-    });
+    with_sources<uint32_t, uint32_t, uint64_t>(
+        w, in, [&](const Source& a, const Source& b, const Source& c, uint64_t active) {
+            Lanes low, high;
+            uint64_t carry = 0;
+            for (uint32_t l = 0; l < w.lanes; ++l) {
+                const uint64_t product = F(a.get<uint32_t>(l), b.get<uint32_t>(l)), add = c.get<uint64_t>(l);
+                const uint64_t r = product + add;
+                low[l] = static_cast<uint32_t>(r);
+                high[l] = static_cast<uint32_t>(r >> 32);
+                carry |= uint64_t{r < product} << l;
+            }
+            write_lanes(w, in.dst.index, low, active);
+            write_lanes(w, in.dst.index + 1u, high, active);
+            w.set_mask(in.sdst.index, carry & active);
+        });
 }
 
 void readfirstlane(Wave& w, const Instruction& in) {
@@ -153,8 +156,10 @@ void run_scalar_function(Wave& w, const Instruction& in) {
     if (in.src[0].neg) bits ^= kSign;
     const A result = modify_result(F(from_bits<A>(bits)), in);
     if (in.dst.index == kNull) return;
-    if constexpr (sizeof(A) == 2) w.s[in.dst.index] = std::bit_cast<uint16_t>(result);
-    else w.s[in.dst.index] = std::bit_cast<uint32_t>(result);
+    if constexpr (sizeof(A) == 2)
+        w.s[in.dst.index] = std::bit_cast<uint16_t>(result);
+    else
+        w.s[in.dst.index] = std::bit_cast<uint32_t>(result);
 }
 template<auto F>
 consteval Opcode scalar_function(std::string_view name, int op12) {
@@ -168,22 +173,27 @@ constexpr Opcode kRows[] = {
     plain_op("v_cndmask_b32", vop2, 1, 1, cndmask, Class::vector, kU32, {kF32, kF32}, kCarry),
     plain_op("v_cndmask_b16", vop3, 605, 605, cndmask_b16, Class::vector, kU16, {kU16, kU16, kU32}),
     plain_op("v_add_co_ci_u32", vop2, 32, 32,
-             with_carry<[](uint64_t a, uint64_t b, uint64_t c) { return a + b + c; }, true>, Class::vector, kU32, kTwo, kCarry),
+             with_carry<[](uint64_t a, uint64_t b, uint64_t c) { return a + b + c; }, true>, Class::vector, kU32, kTwo,
+             kCarry),
     plain_op("v_sub_co_ci_u32", vop2, 33, 33,
-             with_carry<[](uint64_t a, uint64_t b, uint64_t c) { return a - b - c; }, true>, Class::vector, kU32, kTwo, kCarry),
+             with_carry<[](uint64_t a, uint64_t b, uint64_t c) { return a - b - c; }, true>, Class::vector, kU32, kTwo,
+             kCarry),
     plain_op("v_subrev_co_ci_u32", vop2, 34, 34,
-             with_carry<[](uint64_t a, uint64_t b, uint64_t c) { return b - a - c; }, true>, Class::vector, kU32, kTwo, kCarry),
-    plain_op("v_add_co_u32", vop3, 768, 768,
-             with_carry<[](uint64_t a, uint64_t b, uint64_t) { return a + b; }, false>, Class::vector, kU32, kTwo, kCarry),
-    plain_op("v_sub_co_u32", vop3, 769, 769,
-             with_carry<[](uint64_t a, uint64_t b, uint64_t) { return a - b; }, false>, Class::vector, kU32, kTwo, kCarry),
+             with_carry<[](uint64_t a, uint64_t b, uint64_t c) { return b - a - c; }, true>, Class::vector, kU32, kTwo,
+             kCarry),
+    plain_op("v_add_co_u32", vop3, 768, 768, with_carry<[](uint64_t a, uint64_t b, uint64_t) { return a + b; }, false>,
+             Class::vector, kU32, kTwo, kCarry),
+    plain_op("v_sub_co_u32", vop3, 769, 769, with_carry<[](uint64_t a, uint64_t b, uint64_t) { return a - b; }, false>,
+             Class::vector, kU32, kTwo, kCarry),
     plain_op("v_subrev_co_u32", vop3, 770, 770,
-             with_carry<[](uint64_t a, uint64_t b, uint64_t) { return b - a; }, false>, Class::vector, kU32, kTwo, kCarry),
+             with_carry<[](uint64_t a, uint64_t b, uint64_t) { return b - a; }, false>, Class::vector, kU32, kTwo,
+             kCarry),
     plain_op("v_mad_u64_u32", vop3, 766, 766, multiply_add_64<[](uint32_t a, uint32_t b) { return uint64_t{a} * b; }>,
              Class::vector, kU64, {kU32, kU32, kU64}, kCarry),
     plain_op("v_mad_i64_i32", vop3, 767, 767, multiply_add_64<[](uint32_t a, uint32_t b) {
-        return static_cast<uint64_t>(int64_t{static_cast<int32_t>(a)} * static_cast<int32_t>(b));
-    }>, Class::vector, kU64, {kU32, kU32, kU64}, kCarry),
+                 return static_cast<uint64_t>(int64_t{static_cast<int32_t>(a)} * static_cast<int32_t>(b));
+             }>,
+             Class::vector, kU64, {kU32, kU32, kU64}, kCarry),
     plain_op("v_readfirstlane_b32", vop1, 2, 2, readfirstlane, Class::vector, kU32, {kU32}, kScalarDst | kCrossLane),
     plain_op("v_readlane_b32", vop3, 864, 864, readlane, Class::vector, kU32, kTwo, kScalarDst | kCrossLane),
     plain_op("v_writelane_b32", vop3, 865, 865, writelane, Class::vector, kU32, kTwo, kKeepsDst | kCrossLane),

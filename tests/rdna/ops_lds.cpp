@@ -18,7 +18,8 @@ enum class Touch { read, write, atomic };
 
 void touch(Wave& w, uint32_t address, uint32_t bytes, Touch kind) {
     Workgroup& g = *w.group;
-    if (address + uint64_t{bytes} > g.lds_bytes) fault("LDS address {} of {} bytes is beyond its {} bytes", address, bytes, g.lds_bytes);
+    if (address + uint64_t{bytes} > g.lds_bytes)
+        fault("LDS address {} of {} bytes is beyond its {} bytes", address, bytes, g.lds_bytes);
     if (!g.check) return;
     for (uint32_t at = address; at < address + bytes;) {
         LdsCell& cell = g.lds_cells[at / 4];
@@ -26,8 +27,10 @@ void touch(Wave& w, uint32_t address, uint32_t bytes, Touch kind) {
         const auto mask = static_cast<uint8_t>(((1u << n) - 1) << first);
         if (cell.group != g.number) cell = {.group = g.number};
         const bool fresh_write = cell.write_epoch == g.epoch, fresh_read = cell.read_epoch == g.epoch;
-        if (kind != Touch::write && (cell.defined & mask) != mask) fault("LDS bytes at {} are read before anything was written there", at);
-        if (fresh_write && (cell.written & mask) && cell.writer != w.index && !(kind == Touch::atomic && cell.writer == kAtomic))
+        if (kind != Touch::write && (cell.defined & mask) != mask)
+            fault("LDS bytes at {} are read before anything was written there", at);
+        if (fresh_write && (cell.written & mask) && cell.writer != w.index &&
+            !(kind == Touch::atomic && cell.writer == kAtomic))
             fault("wave {} {} LDS at {}, which wave {} wrote without a barrier between", w.index,
                   kind == Touch::read ? "reads" : "writes", at, cell.writer);
         if (kind != Touch::read && fresh_read && (cell.read & mask) && cell.reader != w.index)
@@ -82,11 +85,14 @@ void load(Wave& w, const Instruction& in) {
                 value = static_cast<uint32_t>(static_cast<int32_t>(value << shift) >> shift);
             }
             uint32_t& to = w.v[r][l];
-            if (!shape.d16) to = value;
-            else if (shape.high) to = (to & 0xffff) | value << 16;
-            else to = (to & 0xffff0000) | (value & 0xffff);
+            if (!shape.d16)
+                to = value;
+            else if (shape.high)
+                to = (to & 0xffff) | value << 16;
+            else
+                to = (to & 0xffff0000) | (value & 0xffff);
         });
-        };
+    };
     count(w, in, shape.bytes, in.imm);
     if (shape.two) count(w, in, shape.bytes, in.imm1);
     one(in.imm, in.dst.index);
@@ -102,7 +108,8 @@ void store(Wave& w, const Instruction& in) {
             const uint32_t address = w.v[in.src[0].index][l] + static_cast<uint32_t>(offset);
             touch(w, address, shape.bytes, Touch::write);
             if (shape.bytes >= 4) {
-                for (uint32_t d = 0; d < shape.bytes / 4u; ++d) std::memcpy(g.lds.data() + address + 4 * d, &w.v[r + d][l], 4);
+                for (uint32_t d = 0; d < shape.bytes / 4u; ++d)
+                    std::memcpy(g.lds.data() + address + 4 * d, &w.v[r + d][l], 4);
                 return;
             }
             const uint32_t value = shape.high ? w.v[r][l] >> 16 : w.v[r][l];
@@ -159,7 +166,8 @@ void bpermute(Wave& w, const Instruction& in) {
     const uint32_t span = w.group->arch == Arch::gfx11 ? 32 : w.lanes;
     Lanes result;
     for_lanes(exec, [&](uint32_t l) {
-        const uint32_t from = (l & ~(span - 1)) | ((w.v[in.src[0].index][l] + static_cast<uint32_t>(in.imm)) / 4 & (span - 1));
+        const uint32_t from =
+            (l & ~(span - 1)) | ((w.v[in.src[0].index][l] + static_cast<uint32_t>(in.imm)) / 4 & (span - 1));
         result[l] = kFetchInactive || (exec >> from & 1) ? w.v[in.src[1].index][from] : 0;
     });
     write_lanes(w, in.dst.index, result, exec);
@@ -170,7 +178,8 @@ void permute(Wave& w, const Instruction& in) {
     const uint32_t span = w.group->arch == Arch::gfx11 ? 32 : w.lanes;
     Lanes result{};
     for_lanes(exec, [&](uint32_t l) {
-        const uint32_t to = (l & ~(span - 1)) | ((w.v[in.src[0].index][l] + static_cast<uint32_t>(in.imm)) / 4 & (span - 1));
+        const uint32_t to =
+            (l & ~(span - 1)) | ((w.v[in.src[0].index][l] + static_cast<uint32_t>(in.imm)) / 4 & (span - 1));
         result[to] = w.v[in.src[1].index][l];
     });
     write_lanes(w, in.dst.index, result, exec);
@@ -184,8 +193,9 @@ void swizzle(Wave& w, const Instruction& in) {
     const uint32_t* source = w.v[in.src[0].index];
     for (uint32_t l = 0; l < w.lanes; ++l) {
         const uint32_t i = l & 31;
-        const uint32_t from = (l & ~31u) | (pattern & 0x8000 ? (i & ~3u) | (pattern >> 2 * (i & 3) & 3)
-                                                             : ((i & (pattern & 31)) | (pattern >> 5 & 31)) ^ (pattern >> 10 & 31));
+        const uint32_t from =
+            (l & ~31u) | (pattern & 0x8000 ? (i & ~3u) | (pattern >> 2 * (i & 3) & 3)
+                                           : ((i & (pattern & 31)) | (pattern >> 5 & 31)) ^ (pattern >> 10 & 31));
         result[l] = exec >> from & 1 ? source[from] : 0;
     }
     write_lanes(w, in.dst.index, result, exec);
@@ -205,7 +215,8 @@ consteval Opcode store_op(std::string_view name, int op, MemoryShape shape) {
     return row;
 }
 consteval Opcode atomic_op(std::string_view name, int op, Handler handler, bool returns, uint8_t bytes = 4) {
-    return plain_op(name, ds, op, op, handler, Class::lds, returns ? OperandType{bytes} : OperandType{}, {kU32, OperandType{bytes}});
+    return plain_op(name, ds, op, op, handler, Class::lds, returns ? OperandType{bytes} : OperandType{},
+                    {kU32, OperandType{bytes}});
 }
 
 #define VKINFER_LDS_ATOMIC(name, suffix, op, T, expression)                                                            \

@@ -1,5 +1,6 @@
 // WMMA: products of 16x16x16. Lane l of group g = l / 16 holds row l % 16 of A, column l % 16 of B and column l % 16 of
-// C; the maps of k and of C's rows follow AMD's matrix instruction calculator and RADV's coopMatLoad (docs/rdna-rig.md).
+// C; the maps of k and of C's rows follow AMD's matrix instruction calculator and RADV's coopMatLoad
+// (docs/rdna-rig.md).
 #include "rdna/checks.h"
 #include "rdna/lanes.h"
 #include "rdna/tables.h"
@@ -55,15 +56,15 @@ using Raw = uint32_t[16][16];
 void gather(const Wave& w, const Shape& shape, const Operand& operand, Element type, Raw& out) {
     if (operand.kind != OperandKind::vgpr) fault("a matrix operand A or B that is no vector register");
     const uint32_t bits = element_bits(type), per = 32 / bits, n = shape.elements_ab();
-    if (w.group->check)
-        check_read(w, {operand.index, static_cast<uint8_t>(shape.registers_ab(type))}, w.all_lanes());
+    if (w.group->check) check_read(w, {operand.index, static_cast<uint8_t>(shape.registers_ab(type))}, w.all_lanes());
     for (uint32_t l = 0; l < w.lanes; ++l) {
         for (uint32_t e = 0; e < n; ++e) {
             const uint32_t x = w.v[operand.index + e / per][l] >> bits * (e % per) & ((1u << bits) - 1);
             uint32_t& to = out[l % 16][shape.k(l / 16, e)];
             if (!shape.gfx12 && l >= 16 && to != x)
-                fault("the copies of a matrix operand at v{} differ between lane groups (row {}, k {}: {:#x} and {:#x})",
-                      operand.index, l % 16, e, to, x);
+                fault(
+                    "the copies of a matrix operand at v{} differ between lane groups (row {}, k {}: {:#x} and {:#x})",
+                    operand.index, l % 16, e, to, x);
             to = x;
         }
     }
@@ -84,7 +85,9 @@ void run_wmma(Wave& w, const Instruction& in) {
 
     // Where element e of lane l of C and D lies.
     const auto place = [&](uint32_t e) {
-        struct Place { uint32_t r, shift; };
+        struct Place {
+            uint32_t r, shift;
+        };
         return !k16 ? Place{e, 0} : shape.gfx12 ? Place{e / 2, 16 * (e % 2)} : Place{e, high ? 16u : 0u};
     };
     const auto c_bits = [&](uint32_t l, uint32_t e) -> uint32_t {

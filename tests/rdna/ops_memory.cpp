@@ -1,5 +1,5 @@
-// Vector memory: buffers through RADV's V#, and global addresses. Loads are carried out at once; the registers they fill
-// are marked until the wave has waited for them.
+// Vector memory: buffers through RADV's V#, and global addresses. Loads are carried out at once; the registers they
+// fill are marked until the wave has waited for them.
 #include "rdna/checks.h"
 #include "rdna/counters.h"
 #include "rdna/lanes.h"
@@ -46,11 +46,14 @@ void global_places(const Wave& w, const Instruction& in, Places& places) {
 
 void find_places(const Wave& w, const Instruction& in, Places& places) {
     places.active = w.exec();
-    if (in.opcode->format == buffer) buffer_places(w, in, places);
-    else global_places(w, in, places);
+    if (in.opcode->format == buffer)
+        buffer_places(w, in, places);
+    else
+        global_places(w, in, places);
 }
 
-std::byte* locate(Wave& w, const Instruction& in, const Places& places, uint32_t lane, uint32_t offset, uint32_t bytes) {
+std::byte* locate(Wave& w, const Instruction& in, const Places& places, uint32_t lane, uint32_t offset,
+                  uint32_t bytes) {
     const uint64_t room = places.room[lane];
     if (room < offset + uint64_t{bytes}) {
         const bool is_read = in.opcode->cls == Class::load;
@@ -103,9 +106,12 @@ void load(Wave& w, const Instruction& in) {
             value = static_cast<uint32_t>(static_cast<int32_t>(value << shift) >> shift);
         }
         uint32_t& to = w.v[r][l];
-        if (!shape.d16) to = value;
-        else if (shape.high) to = (to & 0xffff) | value << 16;
-        else to = (to & 0xffff0000) | (value & 0xffff);
+        if (!shape.d16)
+            to = value;
+        else if (shape.high)
+            to = (to & 0xffff) | value << 16;
+        else
+            to = (to & 0xffff0000) | (value & 0xffff);
     });
     count(w, places, shape.bytes, false);
     const uint32_t sequence = ++w.issued[static_cast<size_t>(Counter::load)];
@@ -154,8 +160,10 @@ void atomic(Wave& w, const Instruction& in) {
         }
     });
     count(w, places, sizeof(T), true);
-    if (in.glc) mark_pending(w, in.dst.index, sizeof(T) / 4, Counter::load, ++w.issued[static_cast<size_t>(Counter::load)]);
-    else ++w.issued[static_cast<size_t>(Counter::store)];
+    if (in.glc)
+        mark_pending(w, in.dst.index, sizeof(T) / 4, Counter::load, ++w.issued[static_cast<size_t>(Counter::load)]);
+    else
+        ++w.issued[static_cast<size_t>(Counter::store)];
 }
 void compare_swap(Wave& w, const Instruction& in) { // data: new value, then what it is compared with
     Places places;
@@ -167,8 +175,10 @@ void compare_swap(Wave& w, const Instruction& in) { // data: new value, then wha
         if (host && old == w.v[in.src[1].index + 1][l]) std::memcpy(host, &w.v[in.src[1].index][l], 4);
         if (in.glc) w.v[in.dst.index][l] = old;
     });
-    if (in.glc) mark_pending(w, in.dst.index, 1, Counter::load, ++w.issued[static_cast<size_t>(Counter::load)]);
-    else ++w.issued[static_cast<size_t>(Counter::store)];
+    if (in.glc)
+        mark_pending(w, in.dst.index, 1, Counter::load, ++w.issued[static_cast<size_t>(Counter::load)]);
+    else
+        ++w.issued[static_cast<size_t>(Counter::store)];
 }
 
 /// Rows of buffer_ and global_ share their numbers; operands differ.
@@ -180,7 +190,8 @@ consteval Opcode access(std::string_view name, Format format, int op, MemoryShap
     row.memory = shape;
     return row;
 }
-consteval Opcode atomic_op(std::string_view name, Format format, int op, Handler handler, uint8_t bytes, uint8_t data_bytes) {
+consteval Opcode atomic_op(std::string_view name, Format format, int op, Handler handler, uint8_t bytes,
+                           uint8_t data_bytes) {
     const OperandType address = format == buffer ? kU32 : kU64, base = format == buffer ? OperandType{16} : kU64;
     return plain_op(name, format, op, op, handler, Class::atomic, {bytes}, {address, OperandType{data_bytes}, base});
 }
@@ -204,23 +215,36 @@ consteval Opcode atomic_op(std::string_view name, Format format, int op, Handler
         access(prefix "load_d16_i8", format, 31, {.bytes = 1, .is_signed = true, .d16 = true}, false),                 \
         access(prefix "load_d16_b16", format, 32, {.bytes = 2, .d16 = true}, false),                                   \
         access(prefix "load_d16_hi_u8", format, 33, {.bytes = 1, .d16 = true, .high = true}, false),                   \
-        access(prefix "load_d16_hi_i8", format, 34, {.bytes = 1, .is_signed = true, .d16 = true, .high = true}, false), \
+        access(prefix "load_d16_hi_i8", format, 34, {.bytes = 1, .is_signed = true, .d16 = true, .high = true},        \
+               false),                                                                                                 \
         access(prefix "load_d16_hi_b16", format, 35, {.bytes = 2, .d16 = true, .high = true}, false),                  \
         access(prefix "store_d16_hi_b8", format, 36, {.bytes = 1, .high = true}, true),                                \
         access(prefix "store_d16_hi_b16", format, 37, {.bytes = 2, .high = true}, true),                               \
-        atomic_op(prefix "atomic_swap_b32", format, 51, atomic<uint32_t, [](uint32_t, uint32_t b) { return b; }>, 4, 4), \
+        atomic_op(prefix "atomic_swap_b32", format, 51, atomic<uint32_t, [](uint32_t, uint32_t b) { return b; }>, 4,   \
+                  4),                                                                                                  \
         atomic_op(prefix "atomic_cmpswap_b32", format, 52, compare_swap, 4, 8),                                        \
-        atomic_op(prefix "atomic_add_u32", format, 53, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a + b; }>, 4, 4), \
-        atomic_op(prefix "atomic_sub_u32", format, 54, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a - b; }>, 4, 4), \
-        atomic_op(prefix "atomic_min_i32", format, 56, atomic<int32_t, [](int32_t a, int32_t b) { return std::min(a, b); }>, 4, 4), \
-        atomic_op(prefix "atomic_min_u32", format, 57, atomic<uint32_t, [](uint32_t a, uint32_t b) { return std::min(a, b); }>, 4, 4), \
-        atomic_op(prefix "atomic_max_i32", format, 58, atomic<int32_t, [](int32_t a, int32_t b) { return std::max(a, b); }>, 4, 4), \
-        atomic_op(prefix "atomic_max_u32", format, 59, atomic<uint32_t, [](uint32_t a, uint32_t b) { return std::max(a, b); }>, 4, 4), \
-        atomic_op(prefix "atomic_and_b32", format, 60, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a & b; }>, 4, 4), \
-        atomic_op(prefix "atomic_or_b32", format, 61, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a | b; }>, 4, 4), \
-        atomic_op(prefix "atomic_xor_b32", format, 62, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a ^ b; }>, 4, 4), \
-        atomic_op(prefix "atomic_add_u64", format, 67, atomic<uint64_t, [](uint64_t a, uint64_t b) { return a + b; }>, 8, 8), \
-        atomic_op(prefix "atomic_max_u64", format, 72, atomic<uint64_t, [](uint64_t a, uint64_t b) { return std::max(a, b); }>, 8, 8), \
+        atomic_op(prefix "atomic_add_u32", format, 53, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a + b; }>, \
+                  4, 4),                                                                                               \
+        atomic_op(prefix "atomic_sub_u32", format, 54, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a - b; }>, \
+                  4, 4),                                                                                               \
+        atomic_op(prefix "atomic_min_i32", format, 56,                                                                 \
+                  atomic<int32_t, [](int32_t a, int32_t b) { return std::min(a, b); }>, 4, 4),                         \
+        atomic_op(prefix "atomic_min_u32", format, 57,                                                                 \
+                  atomic<uint32_t, [](uint32_t a, uint32_t b) { return std::min(a, b); }>, 4, 4),                      \
+        atomic_op(prefix "atomic_max_i32", format, 58,                                                                 \
+                  atomic<int32_t, [](int32_t a, int32_t b) { return std::max(a, b); }>, 4, 4),                         \
+        atomic_op(prefix "atomic_max_u32", format, 59,                                                                 \
+                  atomic<uint32_t, [](uint32_t a, uint32_t b) { return std::max(a, b); }>, 4, 4),                      \
+        atomic_op(prefix "atomic_and_b32", format, 60, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a & b; }>, \
+                  4, 4),                                                                                               \
+        atomic_op(prefix "atomic_or_b32", format, 61, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a | b; }>,  \
+                  4, 4),                                                                                               \
+        atomic_op(prefix "atomic_xor_b32", format, 62, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a ^ b; }>, \
+                  4, 4),                                                                                               \
+        atomic_op(prefix "atomic_add_u64", format, 67, atomic<uint64_t, [](uint64_t a, uint64_t b) { return a + b; }>, \
+                  8, 8),                                                                                               \
+        atomic_op(prefix "atomic_max_u64", format, 72,                                                                 \
+                  atomic<uint64_t, [](uint64_t a, uint64_t b) { return std::max(a, b); }>, 8, 8),                      \
         atomic_op(prefix "atomic_add_f32", format, 86, atomic<float, [](float a, float b) { return a + b; }>, 4, 4)
 
 void nothing(Wave&, const Instruction&) {}

@@ -40,8 +40,10 @@ void run_packed(Wave& w, const Instruction& in) {
     const auto half = [&](uint32_t l, uint32_t select, uint32_t negate) {
         const auto x = [&](int i) { return pick<T>(s[i].low[l], select >> i & 1, kIsFloat<T> && (negate >> i & 1)); };
         typename S::Result r;
-        if constexpr (S::kCount == 2) r = F(x(0), x(1));
-        else r = F(x(0), x(1), x(2));
+        if constexpr (S::kCount == 2)
+            r = F(x(0), x(1));
+        else
+            r = F(x(0), x(1), x(2));
         if constexpr (kIsFloat<T>) {
             if (in.clamp) r = r < 0 || r != r ? Half(0) : r > 1 ? Half(1) : r;
         }
@@ -64,9 +66,12 @@ consteval Opcode packed(std::string_view name, int op11, int op12) {
 float mix_operand(const Instruction& in, const Source& source, int i, uint32_t l) {
     const Operand& operand = in.src[i];
     float x = 0;
-    if (!(in.op_sel_hi >> i & 1)) x = std::bit_cast<float>(source.low[l]);
-    else if (operand.kind == OperandKind::constant && operand.is_float) x = std::bit_cast<float>(operand.value);
-    else x = static_cast<float>(pick<Half>(source.low[l], in.op_sel >> i & 1, false));
+    if (!(in.op_sel_hi >> i & 1))
+        x = std::bit_cast<float>(source.low[l]);
+    else if (operand.kind == OperandKind::constant && operand.is_float)
+        x = std::bit_cast<float>(operand.value);
+    else
+        x = static_cast<float>(pick<Half>(source.low[l], in.op_sel >> i & 1, false));
     if (in.neg_hi >> i & 1) x = std::abs(x);
     return in.neg_lo >> i & 1 ? -x : x;
 }
@@ -79,8 +84,8 @@ void fma_mix(Wave& w, const Instruction& in) {
     for (uint32_t l = 0; l < w.lanes; ++l) {
         float r = std::fma(mix_operand(in, s[0], 0, l), mix_operand(in, s[1], 1, l), mix_operand(in, s[2], 2, l));
         if (in.clamp) r = r < 0 || r != r ? 0.0f : r > 1 ? 1.0f : r;
-        result[l] = kResult == MixResult::f32 ? std::bit_cast<uint32_t>(r)
-                                              : std::bit_cast<uint16_t>(static_cast<Half>(r));
+        result[l] =
+            kResult == MixResult::f32 ? std::bit_cast<uint32_t>(r) : std::bit_cast<uint16_t>(static_cast<Half>(r));
     }
     if (kResult == MixResult::f32) return write_lanes(w, in.dst.index, result, w.exec());
     Operand dst = in.dst;
@@ -161,12 +166,14 @@ constexpr Opcode kRows[] = {
     packed<[](int16_t a, int16_t b) { return static_cast<int16_t>(b >> (a & 15)); }>("v_pk_ashrrev_i16", 6, 6),
     packed<[](int16_t a, int16_t b) { return std::max(a, b); }>("v_pk_max_i16", 7, 7),
     packed<[](int16_t a, int16_t b) { return std::min(a, b); }>("v_pk_min_i16", 8, 8),
-    packed<[](uint16_t a, uint16_t b, uint16_t c) { return static_cast<uint16_t>(uint32_t{a} * b + c); }>("v_pk_mad_u16", 9, 9),
+    packed<[](uint16_t a, uint16_t b, uint16_t c) { return static_cast<uint16_t>(uint32_t{a} * b + c); }>(
+        "v_pk_mad_u16", 9, 9),
     packed<[](uint16_t a, uint16_t b) { return static_cast<uint16_t>(a + b); }>("v_pk_add_u16", 10, 10),
     packed<[](uint16_t a, uint16_t b) { return static_cast<uint16_t>(a - b); }>("v_pk_sub_u16", 11, 11),
     packed<[](uint16_t a, uint16_t b) { return std::max(a, b); }>("v_pk_max_u16", 12, 12),
     packed<[](uint16_t a, uint16_t b) { return std::min(a, b); }>("v_pk_min_u16", 13, 13),
-    packed<[](Half a, Half b, Half c) { return static_cast<Half>(double{a} * double{b} + double{c}); }>("v_pk_fma_f16", 14, 14),
+    packed<[](Half a, Half b, Half c) { return static_cast<Half>(double{a} * double{b} + double{c}); }>("v_pk_fma_f16",
+                                                                                                        14, 14),
     packed<[](Half a, Half b) { return static_cast<Half>(a + b); }>("v_pk_add_f16", 15, 15),
     packed<[](Half a, Half b) { return static_cast<Half>(a * b); }>("v_pk_mul_f16", 16, 16),
     packed<[](Half a, Half b) { return a < b || b != b ? a : b; }>("v_pk_min_f16", 17, 27),
@@ -175,13 +182,15 @@ constexpr Opcode kRows[] = {
     dot<[](uint32_t a, uint32_t b, uint32_t c, const Instruction& in) {
         return dot_int<8>(a, b, c, in.neg_lo & 1, in.neg_lo & 2, in.clamp);
     }>("v_dot4_i32_iu8", 22, 22),
-    dot<[](uint32_t a, uint32_t b, uint32_t c, const Instruction&) { return (dot_int<8>(a, b, c, false, false, false)); }>(
-        "v_dot4_u32_u8", 23, 23),
+    dot<[](uint32_t a, uint32_t b, uint32_t c, const Instruction&) {
+        return (dot_int<8>(a, b, c, false, false, false));
+    }>("v_dot4_u32_u8", 23, 23),
     dot<[](uint32_t a, uint32_t b, uint32_t c, const Instruction& in) {
         return dot_int<4>(a, b, c, in.neg_lo & 1, in.neg_lo & 2, in.clamp);
     }>("v_dot8_i32_iu4", 24, 24),
-    dot<[](uint32_t a, uint32_t b, uint32_t c, const Instruction&) { return (dot_int<4>(a, b, c, false, false, false)); }>(
-        "v_dot8_u32_u4", 25, 25),
+    dot<[](uint32_t a, uint32_t b, uint32_t c, const Instruction&) {
+        return (dot_int<4>(a, b, c, false, false, false));
+    }>("v_dot8_u32_u4", 25, 25),
     dot<dot2_bf16>("v_dot2_f32_bf16", 26, 26),
     plain_op("v_fma_mix_f32", vop3p, 32, 32, fma_mix<MixResult::f32>, Class::vector, kU32, kThree),
     plain_op("v_fma_mixlo_f16", vop3p, 33, 33, fma_mix<MixResult::low>, Class::vector, kU32, kThree),

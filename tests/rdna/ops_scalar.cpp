@@ -14,15 +14,20 @@ using enum Format;
 
 void write_scalar(Wave& w, const Operand& dst, uint64_t value, size_t bytes) {
     if (dst.index == kNull) return;
-    if (bytes == 8) w.set_pair(dst.index, value);
-    else w.s[dst.index] = static_cast<uint32_t>(value);
+    if (bytes == 8)
+        w.set_pair(dst.index, value);
+    else
+        w.s[dst.index] = static_cast<uint32_t>(value);
 }
 
 template<class T>
 uint64_t to_word(T value) {
-    if constexpr (sizeof(T) == 8) return std::bit_cast<uint64_t>(value);
-    else if constexpr (sizeof(T) == 4) return std::bit_cast<uint32_t>(value);
-    else return std::bit_cast<uint16_t>(value);
+    if constexpr (sizeof(T) == 8)
+        return std::bit_cast<uint64_t>(value);
+    else if constexpr (sizeof(T) == 4)
+        return std::bit_cast<uint32_t>(value);
+    else
+        return std::bit_cast<uint16_t>(value);
 }
 
 // What a scalar instruction does to SCC.
@@ -41,13 +46,18 @@ void run_scalar(Wave& w, const Instruction& in) {
     bool scc = w.scc;
     R result;
     if constexpr (n == 1) {
-        if constexpr (kScc == Scc::set) result = F(a, scc);
-        else result = F(a);
+        if constexpr (kScc == Scc::set)
+            result = F(a, scc);
+        else
+            result = F(a);
     } else {
         const auto b = from_bits<B>(read_scalar_bits<B>(w, in.src[1]));
-        if constexpr (n == 3) result = F(a, b, from_bits<C>(read_scalar_bits<C>(w, in.src[2])));
-        else if constexpr (kScc == Scc::set) result = F(a, b, scc);
-        else result = F(a, b);
+        if constexpr (n == 3)
+            result = F(a, b, from_bits<C>(read_scalar_bits<C>(w, in.src[2])));
+        else if constexpr (kScc == Scc::set)
+            result = F(a, b, scc);
+        else
+            result = F(a, b);
     }
     write_scalar(w, in.dst, to_word(result), sizeof(R));
     if constexpr (kScc == Scc::nonzero) w.scc = result != 0;
@@ -107,8 +117,10 @@ void run_save_exec(Wave& w, const Instruction& in) {
     const uint64_t source = k64 ? read_scalar_bits<uint64_t>(w, in.src[0]) : read_scalar(w, in.src[0]);
     const uint64_t made = k64 ? F(source, old) : F(source, old) & 0xffffffffull;
     write_scalar(w, in.dst, old, k64 ? 8 : 4);
-    if (k64) w.set_pair(kExec, made);
-    else w.s[kExec] = static_cast<uint32_t>(made);
+    if (k64)
+        w.set_pair(kExec, made);
+    else
+        w.s[kExec] = static_cast<uint32_t>(made);
     w.scc = made != 0;
 }
 template<auto F>
@@ -125,8 +137,10 @@ void run_write_exec(Wave& w, const Instruction& in) {
     const uint64_t old = k64 ? w.pair(kExec) : w.s[kExec];
     const uint64_t source = k64 ? read_scalar_bits<uint64_t>(w, in.src[0]) : read_scalar(w, in.src[0]);
     const uint64_t made = k64 ? F(source, old) : F(source, old) & 0xffffffffull;
-    if (k64) w.set_pair(kExec, made);
-    else w.s[kExec] = static_cast<uint32_t>(made);
+    if (k64)
+        w.set_pair(kExec, made);
+    else
+        w.s[kExec] = static_cast<uint32_t>(made);
     write_scalar(w, in.dst, made, k64 ? 8 : 4);
     w.scc = made != 0;
 }
@@ -205,9 +219,12 @@ void load_scalar(Wave& w, const Instruction& in, uint64_t address, uint64_t room
     for (uint32_t i = 0; i < dwords; ++i) {
         uint32_t value = 0;
         const uint32_t n = std::min(bytes, 4u);
-        if (4 * i + n <= room) std::memcpy(&value, w.group->memory->at(address + 4 * i, n, "scalar load"), n);
-        else if (++w.group->reads_beyond; w.group->strict_reads) fault("scalar load at byte {} of a buffer that ends {} bytes behind it", 4 * i, room);
-        if (n < 4 && is_signed) value = static_cast<uint32_t>(static_cast<int32_t>(value << (32 - 8 * n)) >> (32 - 8 * n));
+        if (4 * i + n <= room)
+            std::memcpy(&value, w.group->memory->at(address + 4 * i, n, "scalar load"), n);
+        else if (++w.group->reads_beyond; w.group->strict_reads)
+            fault("scalar load at byte {} of a buffer that ends {} bytes behind it", 4 * i, room);
+        if (n < 4 && is_signed)
+            value = static_cast<uint32_t>(static_cast<int32_t>(value << (32 - 8 * n)) >> (32 - 8 * n));
         const uint32_t r = in.dst.index + i;
         if (r == kNull) continue;
         w.s[r] = value;
@@ -217,7 +234,8 @@ void load_scalar(Wave& w, const Instruction& in, uint64_t address, uint64_t room
 }
 template<uint32_t kBytes, bool kSigned = false>
 void run_load(Wave& w, const Instruction& in) {
-    const uint64_t address = w.pair(in.src[0].index) + static_cast<uint64_t>(int64_t{in.imm}) + read_scalar(w, in.src[1]);
+    const uint64_t address =
+        w.pair(in.src[0].index) + static_cast<uint64_t>(int64_t{in.imm}) + read_scalar(w, in.src[1]);
     load_scalar(w, in, address, kBytes, kBytes, kSigned);
 }
 template<uint32_t kBytes, bool kSigned = false>

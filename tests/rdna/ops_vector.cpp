@@ -75,7 +75,8 @@ float bf8_to_float(uint32_t x) { // e5m2
 
 constexpr Opcode kRows[] = {
     // VOP1: moves and conversions
-    plain_op("v_nop", vop1, 0, 0, [](Wave&, const Instruction&) {}, Class::vector),
+    plain_op(
+        "v_nop", vop1, 0, 0, [](Wave&, const Instruction&) {}, Class::vector),
     vector_op<[](uint32_t a) { return a; }>("v_mov_b32", vop1, 1, 1),
     vector_op<[](int32_t a) { return static_cast<float>(a); }>("v_cvt_f32_i32", vop1, 5, 5),
     vector_op<[](uint32_t a) { return static_cast<float>(a); }>("v_cvt_f32_u32", vop1, 6, 6),
@@ -170,10 +171,10 @@ constexpr Opcode kRows[] = {
     vector_op<[](float a, float b) { return b - a; }>("v_subrev_f32", vop2, 5, 5),
     vector_op<[](float a, float b) { return a == 0 || b == 0 ? 0.0f : a * b; }>("v_mul_dx9_zero_f32", vop2, 7, 7),
     vector_op<[](float a, float b) { return a * b; }>("v_mul_f32", vop2, 8, 8),
-    vector_op<[](uint32_t a, uint32_t b) { return uint32_t(sext24(a)) * uint32_t(sext24(b)); }>("v_mul_i32_i24", vop2, 9, 9),
-    vector_op<[](uint32_t a, uint32_t b) {
-        return static_cast<uint32_t>((int64_t{sext24(a)} * sext24(b)) >> 32);
-    }>("v_mul_hi_i32_i24", vop2, 10, 10),
+    vector_op<[](uint32_t a, uint32_t b) { return uint32_t(sext24(a)) * uint32_t(sext24(b)); }>("v_mul_i32_i24", vop2,
+                                                                                                9, 9),
+    vector_op<[](uint32_t a, uint32_t b) { return static_cast<uint32_t>((int64_t{sext24(a)} * sext24(b)) >> 32); }>(
+        "v_mul_hi_i32_i24", vop2, 10, 10),
     vector_op<[](uint32_t a, uint32_t b) { return (a & 0xffffff) * (b & 0xffffff); }>("v_mul_u32_u24", vop2, 11, 11),
     vector_op<[](uint32_t a, uint32_t b) {
         return static_cast<uint32_t>((uint64_t{a & 0xffffff} * (b & 0xffffff)) >> 32);
@@ -200,7 +201,8 @@ constexpr Opcode kRows[] = {
     vector_op<[](float a, float b, float c) { return std::fma(a, b, c); }>("v_fmac_f32", vop2, 43, 43, kAccumulate),
     vector_op<[](float a, float b, float c) { return std::fma(a, b, c); }>("v_fmamk_f32", vop2, 44, 44, kLiteralK),
     vector_op<[](float a, float b, float c) { return std::fma(a, b, c); }>("v_fmaak_f32", vop2, 45, 45, kLiteralA),
-    vector_op<[](float a, float b) { return to_half_rtz(a) | to_half_rtz(b) << 16; }>("v_cvt_pk_rtz_f16_f32", vop2, 47, 47),
+    vector_op<[](float a, float b) { return to_half_rtz(a) | to_half_rtz(b) << 16; }>("v_cvt_pk_rtz_f16_f32", vop2, 47,
+                                                                                      47),
     vector_op<[](Half a, Half b) { return static_cast<Half>(a + b); }>("v_add_f16", vop2, 50, 50),
     vector_op<[](Half a, Half b) { return static_cast<Half>(a - b); }>("v_sub_f16", vop2, 51, 51),
     vector_op<[](Half a, Half b) { return static_cast<Half>(b - a); }>("v_subrev_f16", vop2, 52, 52),
@@ -213,14 +215,16 @@ constexpr Opcode kRows[] = {
         "v_fmaak_f16", vop2, 56, 56, kLiteralA),
     vector_op<[](Half a, Half b) { return max_num(a, b); }>("v_max_f16", vop2, 57, 49),
     vector_op<[](Half a, Half b) { return min_num(a, b); }>("v_min_f16", vop2, 58, 48),
-    vector_op<[](Half a, int16_t b) { return static_cast<Half>(std::ldexp(float{a}, b)); }>("v_ldexp_f16", vop2, 59, 59),
+    vector_op<[](Half a, int16_t b) { return static_cast<Half>(std::ldexp(float{a}, b)); }>("v_ldexp_f16", vop2, 59,
+                                                                                            59),
 
     // VOP3 alone
-    vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(sext24(a)) * uint32_t(sext24(b)) + c; }>("v_mad_i32_i24", vop3, 522, 522),
-    vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return (a & 0xffffff) * (b & 0xffffff) + c; }>(
-        "v_mad_u32_u24", vop3, 523, 523),
-    vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return (a >> (b & 31)) & low_mask(c & 31); }>(
-        "v_bfe_u32", vop3, 528, 528),
+    vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(sext24(a)) * uint32_t(sext24(b)) + c; }>(
+        "v_mad_i32_i24", vop3, 522, 522),
+    vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return (a & 0xffffff) * (b & 0xffffff) + c; }>("v_mad_u32_u24",
+                                                                                                      vop3, 523, 523),
+    vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return (a >> (b & 31)) & low_mask(c & 31); }>("v_bfe_u32", vop3,
+                                                                                                     528, 528),
     vector_op<[](int32_t a, uint32_t b, uint32_t c) {
         const uint32_t n = c & 31, shift = b & 31;
         return n == 0 ? 0 : (static_cast<int32_t>(static_cast<uint32_t>(a >> shift) << (32 - n)) >> (32 - n));
@@ -265,24 +269,31 @@ constexpr Opcode kRows[] = {
     vector_op<[](Half a, Half b, Half c) { return min_num(min_num(a, b), c); }>("v_min3_f16", vop3, 585, 555),
     vector_op<[](Half a, Half b, Half c) { return max_num(max_num(a, b), c); }>("v_max3_f16", vop3, 588, 556),
     vector_op<[](Half a, Half b, Half c) { return median(a, b, c); }>("v_med3_f16", vop3, 591, 562),
-    vector_op<[](int16_t a, int16_t b, int16_t c) { return static_cast<int16_t>(a * b + c); }>("v_mad_i16", vop3, 595, 595),
+    vector_op<[](int16_t a, int16_t b, int16_t c) { return static_cast<int16_t>(a * b + c); }>("v_mad_i16", vop3, 595,
+                                                                                               595),
     vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return a + b + c; }>("v_add3_u32", vop3, 597, 597),
     vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return (a << (b & 31)) | c; }>("v_lshl_or_b32", vop3, 598, 598),
     vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return (a & b) | c; }>("v_and_or_b32", vop3, 599, 599),
     vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return a | b | c; }>("v_or3_b32", vop3, 600, 600),
     vector_op<[](uint16_t a, uint16_t b, uint32_t c) { return uint32_t{a} * b + c; }>("v_mad_u32_u16", vop3, 601, 601),
-    vector_op<[](int16_t a, int16_t b, int32_t c) { return uint32_t(a * b) + uint32_t(c); }>("v_mad_i32_i16", vop3, 602, 602),
+    vector_op<[](int16_t a, int16_t b, int32_t c) { return uint32_t(a * b) + uint32_t(c); }>("v_mad_i32_i16", vop3, 602,
+                                                                                             602),
     vector_op<[](float a, float b, float c) { return min_num(max_num(a, b), c); }>("v_maxmin_f32", vop3, 606, 617),
     vector_op<[](float a, float b, float c) { return max_num(min_num(a, b), c); }>("v_minmax_f32", vop3, 607, 616),
     vector_op<[](Half a, Half b, Half c) { return min_num(max_num(a, b), c); }>("v_maxmin_f16", vop3, 608, 619),
     vector_op<[](Half a, Half b, Half c) { return max_num(min_num(a, b), c); }>("v_minmax_f16", vop3, 609, 618),
-    vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return std::min(std::max(a, b), c); }>("v_maxmin_u32", vop3, 610, 610),
-    vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return std::max(std::min(a, b), c); }>("v_minmax_u32", vop3, 611, 611),
-    vector_op<[](int32_t a, int32_t b, int32_t c) { return std::min(std::max(a, b), c); }>("v_maxmin_i32", vop3, 612, 612),
-    vector_op<[](int32_t a, int32_t b, int32_t c) { return std::max(std::min(a, b), c); }>("v_minmax_i32", vop3, 613, 613),
+    vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return std::min(std::max(a, b), c); }>("v_maxmin_u32", vop3, 610,
+                                                                                              610),
+    vector_op<[](uint32_t a, uint32_t b, uint32_t c) { return std::max(std::min(a, b), c); }>("v_minmax_u32", vop3, 611,
+                                                                                              611),
+    vector_op<[](int32_t a, int32_t b, int32_t c) { return std::min(std::max(a, b), c); }>("v_maxmin_i32", vop3, 612,
+                                                                                           612),
+    vector_op<[](int32_t a, int32_t b, int32_t c) { return std::max(std::min(a, b), c); }>("v_minmax_i32", vop3, 613,
+                                                                                           613),
     vector_op<[](uint16_t a, uint16_t b) { return static_cast<uint16_t>(a + b); }>("v_add_nc_u16", vop3, 771, 771),
     vector_op<[](uint16_t a, uint16_t b) { return static_cast<uint16_t>(a - b); }>("v_sub_nc_u16", vop3, 772, 772),
-    vector_op<[](uint16_t a, uint16_t b) { return static_cast<uint16_t>(uint32_t{a} * b); }>("v_mul_lo_u16", vop3, 773, 773),
+    vector_op<[](uint16_t a, uint16_t b) { return static_cast<uint16_t>(uint32_t{a} * b); }>("v_mul_lo_u16", vop3, 773,
+                                                                                             773),
     vector_op<[](float a, float b) {
         return (uint32_t(saturating<int16_t>(a)) & 0xffff) | uint32_t(saturating<int16_t>(b)) << 16;
     }>("v_cvt_pk_i16_f32", vop3, 774, 774),
@@ -314,9 +325,12 @@ constexpr Opcode kRows[] = {
     vector_op<[](uint32_t a, uint32_t b) { return a * b; }>("v_mul_lo_u32", vop3, 812, 812),
     vector_op<[](uint32_t a, uint32_t b) { return uint32_t(uint64_t{a} * b >> 32); }>("v_mul_hi_u32", vop3, 813, 813),
     vector_op<[](int32_t a, int32_t b) { return uint32_t(int64_t{a} * b >> 32); }>("v_mul_hi_i32", vop3, 814, 814),
-    vector_op<[](uint16_t a, uint16_t b) { return static_cast<uint16_t>(b << (a & 15)); }>("v_lshlrev_b16", vop3, 824, 824),
-    vector_op<[](uint16_t a, uint16_t b) { return static_cast<uint16_t>(b >> (a & 15)); }>("v_lshrrev_b16", vop3, 825, 825),
-    vector_op<[](uint16_t a, int16_t b) { return static_cast<int16_t>(b >> (a & 15)); }>("v_ashrrev_i16", vop3, 826, 826),
+    vector_op<[](uint16_t a, uint16_t b) { return static_cast<uint16_t>(b << (a & 15)); }>("v_lshlrev_b16", vop3, 824,
+                                                                                           824),
+    vector_op<[](uint16_t a, uint16_t b) { return static_cast<uint16_t>(b >> (a & 15)); }>("v_lshrrev_b16", vop3, 825,
+                                                                                           825),
+    vector_op<[](uint16_t a, int16_t b) { return static_cast<int16_t>(b >> (a & 15)); }>("v_ashrrev_i16", vop3, 826,
+                                                                                         826),
     vector_op<[](uint32_t a, uint64_t b) { return b << (a & 63); }>("v_lshlrev_b64", vop3, 828, -1),
     vector_op<[](uint32_t a, uint64_t b) { return (b >> (a & 63)); }>("v_lshrrev_b64", vop3, 829, 829),
     vector_op<[](uint32_t a, int64_t b) { return (b >> (a & 63)); }>("v_ashrrev_i64", vop3, 830, 830),

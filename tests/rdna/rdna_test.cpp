@@ -59,8 +59,10 @@ struct Bench {
     template<class F>
     Bench& v(uint32_t r, F&& value) {
         for (uint32_t l = 0; l < 64; ++l) {
-            if constexpr (std::is_invocable_v<F, uint32_t>) wave->v[r][l] = value(l);
-            else wave->v[r][l] = value;
+            if constexpr (std::is_invocable_v<F, uint32_t>)
+                wave->v[r][l] = value(l);
+            else
+                wave->v[r][l] = value;
         }
         wave->v_defined[r] = ~uint64_t{0};
         return *this;
@@ -103,16 +105,19 @@ bool faults(Bench& bench, std::string_view bytes, std::string_view text) {
 } // namespace
 
 TEST_CASE("vector arithmetic, with modifiers and constants") {
-    CHECK(Bench().v(0, f(1.5f)).v(1, f(2.25f)).run("00030406").get(2) == f(3.75f));           // v_add_f32 v2, v0, v1
-    CHECK(Bench().v(0, f(3)).v(1, f(-5)).run("020213d60003d22b").get(2) == f(-26));            // v_fma_f32 v2, -v0, |v1|, 2.0 mul:2
-    CHECK(Bench().v(0, 0x33221100u).v(1, 0x77665544u).run("020044d60003fe0300010607").get(2) == 0x33225544); // v_perm_b32
-    CHECK(Bench().v(0, 0xf80u).run("020011d600092102").get(2) == 0xfffffff8);                   // v_bfe_i32 v2, v0, 4, 8
-    CHECK(Bench().v(0, 0x12345678u).v(1, 0x9abcdef0u).run("020016d600033202").get(2) == 0x6789abcd); // v_alignbit_b32, 12
+    CHECK(Bench().v(0, f(1.5f)).v(1, f(2.25f)).run("00030406").get(2) == f(3.75f)); // v_add_f32 v2, v0, v1
+    CHECK(Bench().v(0, f(3)).v(1, f(-5)).run("020213d60003d22b").get(2) ==
+          f(-26)); // v_fma_f32 v2, -v0, |v1|, 2.0 mul:2
+    CHECK(Bench().v(0, 0x33221100u).v(1, 0x77665544u).run("020044d60003fe0300010607").get(2) ==
+          0x33225544);                                                        // v_perm_b32
+    CHECK(Bench().v(0, 0xf80u).run("020011d600092102").get(2) == 0xfffffff8); // v_bfe_i32 v2, v0, 4, 8
+    CHECK(Bench().v(0, 0x12345678u).v(1, 0x9abcdef0u).run("020016d600033202").get(2) ==
+          0x6789abcd); // v_alignbit_b32, 12
     CHECK(Bench().v(0, 0xffffffffu).v(1, 0xffffffffu).run("02002dd700030200").get(2) == 0xfffffffe); // v_mul_hi_u32
-    CHECK(Bench().v(0, f(1.75f)).run("02001cd700070100").get(2) == f(14));                      // v_ldexp_f32 v2, v0, 3
-    CHECK(Bench().v(0, f(-3)).run("004b047e").get(2) == f(0.125f));                             // v_exp_f32
-    CHECK(Bench().v(0, f(-1e20f)).run("0011047e").get(2) == 0x80000000);                        // v_cvt_i32_f32 saturates
-    CHECK(Bench().v(0, f(0.1f)).v(1, f(0.9f)).run("020031d60003c203").get(2) == f(0.5f));       // v_med3 (gfx12)
+    CHECK(Bench().v(0, f(1.75f)).run("02001cd700070100").get(2) == f(14));                // v_ldexp_f32 v2, v0, 3
+    CHECK(Bench().v(0, f(-3)).run("004b047e").get(2) == f(0.125f));                       // v_exp_f32
+    CHECK(Bench().v(0, f(-1e20f)).run("0011047e").get(2) == 0x80000000);                  // v_cvt_i32_f32 saturates
+    CHECK(Bench().v(0, f(0.1f)).v(1, f(0.9f)).run("020031d60003c203").get(2) == f(0.5f)); // v_med3 (gfx12)
     CHECK(Bench(Arch::gfx11).v(0, f(0.1f)).v(1, f(0.9f)).run("02001fd60003c203").get(2) == f(0.5f)); // its gfx11 number
     // v_cvt_pk_rtz_f16_f32 of values between two halves, towards zero
     CHECK(Bench().v(0, f(1.0009f)).v(1, f(-2.0019f)).run("0003045e").get(2) == (half(1.0f) | half(-2.0f) << 16));
@@ -140,9 +145,10 @@ TEST_CASE("64-bit results, carries and their masks") {
 
 TEST_CASE("packed, mixed and dot products") {
     const uint32_t a = half(2) | half(3) << 16, b = half(10) | half(20) << 16;
-    CHECK(Bench().v(0, a).v(1, b).run("02480ecc00030614").get(2) == (half(40) | half(60) << 16)); // lo: 3*10+10; hi: 2*20+20
-    CHECK(Bench().v(0, a).run("024010cc00e90108").get(2) == (half(4) | half(6) << 16));            // v_pk_mul_f16 v2, v0, 2.0
-    CHECK(Bench().v(0, a).v(1, f(0.5f)).run("020820cc0003ca0b").get(2) == f(2.5f));                 // mix: 3 (f16, high) * 0.5 + 1.0
+    CHECK(Bench().v(0, a).v(1, b).run("02480ecc00030614").get(2) ==
+          (half(40) | half(60) << 16));                                                 // lo: 3*10+10; hi: 2*20+20
+    CHECK(Bench().v(0, a).run("024010cc00e90108").get(2) == (half(4) | half(6) << 16)); // v_pk_mul_f16 v2, v0, 2.0
+    CHECK(Bench().v(0, a).v(1, f(0.5f)).run("020820cc0003ca0b").get(2) == f(2.5f)); // mix: 3 (f16, high) * 0.5 + 1.0
     // signed times unsigned bytes: -1*1 + 2*2 + -3*3 + 4*4, plus the accumulator
     CHECK(Bench().v(0, 0x04fd02ffu).v(1, 0x04030201u).run("024016cc0003063c").get(2) == 0x04030201u + 10);
 }
@@ -153,7 +159,8 @@ TEST_CASE("both halves of a VOPD read before either writes") {
     CHECK(b.get(0) == 2);
     CHECK(b.get(1) == 1);
     Bench c;
-    c.v(0, f(2)).v(1, f(3)).v(2, f(4)).run("000320c881040202"); // v_dual_fmac_f32 v2, v0, v1 :: v_dual_add_nc_u32 v3, 1, v2
+    c.v(0, f(2)).v(1, f(3)).v(2, f(4)).run(
+        "000320c881040202"); // v_dual_fmac_f32 v2, v0, v1 :: v_dual_add_nc_u32 v3, 1, v2
     CHECK(c.get(2) == f(10));
     CHECK(c.get(3) == f(4) + 1);
 }
@@ -162,7 +169,7 @@ TEST_CASE("lanes: DPP, permutes, masks") {
     const auto lane = [](uint32_t l) { return l; };
     Bench shift;
     shift.v(0, lane).v(1, 100u).v(2, 7u).run("fa02044a001101ff"); // v_add_nc_u32_dpp v2, v0, v1 row_shr:1
-    CHECK(shift.get(2, 0) == 7); // no lane to the left: unwritten
+    CHECK(shift.get(2, 0) == 7);                                  // no lane to the left: unwritten
     CHECK(shift.get(2, 1) == 100);
     CHECK(shift.get(2, 16) == 7);
     CHECK(shift.get(2, 31) == 130);
@@ -175,13 +182,17 @@ TEST_CASE("lanes: DPP, permutes, masks") {
     CHECK(permute.get(2, 0) == 16);
     CHECK(permute.get(2, 20) == 4);
     CHECK(Bench().v(0, lane).run("040060d7000b0100").scalar(4) == 5); // v_readlane_b32 s4, v0, 5
-    CHECK(Bench().run("02001fd7c1000100").get(2, 9) == 9);          // v_mbcnt_lo_u32_b32 v2, -1, 0
+    CHECK(Bench().run("02001fd7c1000100").get(2, 9) == 9);            // v_mbcnt_lo_u32_b32 v2, -1, 0
     Bench select;
-    select.v(0, f(1)).v(1, [](uint32_t l) { return f(l < 8 ? 2.0f : 0.0f); }).run("0003227c"); // v_cmp_lt_f32 vcc, v0, v1
+    select.v(0, f(1))
+        .v(1, [](uint32_t l) { return f(l < 8 ? 2.0f : 0.0f); })
+        .run("0003227c"); // v_cmp_lt_f32 vcc, v0, v1
     CHECK(select.scalar(kVcc) == 0xff);
     select.run("00030402"); // v_cndmask_b32 v2, v0, v1, vcc
     CHECK(select.get(2, 7) == f(2));
     CHECK(select.get(2, 8) == f(1));
+    // The class of a signalling NaN is bit 0 of the mask, whatever the lane: v_cmp_class_f32 vcc, s4, v0
+    CHECK(Bench().v(0, lane).s(4, 0x7f800001).run("0400fc7c").scalar(kVcc) == 0xaaaaaaaa);
     Bench exec;
     exec.v(0, lane).run("8200987d"); // v_cmpx_gt_u32 2, v0
     CHECK(exec.scalar(kExec) == 3);
@@ -204,7 +215,7 @@ TEST_CASE("scalar arithmetic and SCC") {
     CHECK(save.scalar(4) == 0xffffffff);
     CHECK(save.scalar(kExec) == 0xf0);
     CHECK(Bench().s(5, 0x80000000).s(6, 6).run("05068496").scalar(4) == 3); // s_mul_hi_u32
-    CHECK(Bench().s(4, 1).s(5, 0xffffffff).run("040502bf").wave->scc);  // s_cmp_gt_i32: 1 > -1
+    CHECK(Bench().s(4, 1).s(5, 0xffffffff).run("040502bf").wave->scc);      // s_cmp_gt_i32: 1 > -1
 }
 
 TEST_CASE("global and buffer memory, atomics") {
@@ -212,7 +223,9 @@ TEST_CASE("global and buffer memory, atomics") {
         Bench b(gfx12 ? Arch::gfx12 : Arch::gfx11);
         auto* words = reinterpret_cast<uint32_t*>(b.memory_bytes.data());
         for (uint32_t i = 0; i < 1024; ++i) words[i] = 0x10000 * i + i;
-        b.s(4, static_cast<uint32_t>(kBase)).s(5, static_cast<uint32_t>(kBase >> 32)).v(0, [](uint32_t l) { return 4 * l; });
+        b.s(4, static_cast<uint32_t>(kBase)).s(5, static_cast<uint32_t>(kBase >> 32)).v(0, [](uint32_t l) {
+            return 4 * l;
+        });
         const char* wait = gfx12 ? "0000c0bf" : "f70389bf";
         b.run(gfx12 ? "040005ee0200000000000000" : "000052dc00000402").run(wait); // global_load_b32 v2, v0, s[4:5]
         CHECK(b.get(2, 3) == 0x30003);
@@ -228,7 +241,8 @@ TEST_CASE("global and buffer memory, atomics") {
         CHECK(words[9] == 12);
         // A V# of 20 bytes: lane 2 reads 4 bytes inside and 4 beyond, which read as 0.
         b.s(6, 20).s(7, 0);
-        b.run(gfx12 ? "7c4005c40208804000000000" : "000054e000024180").run(wait); // buffer_load_b64 v[2:3], v0, s[4:7], offen
+        b.run(gfx12 ? "7c4005c40208804000000000" : "000054e000024180")
+            .run(wait); // buffer_load_b64 v[2:3], v0, s[4:7], offen
         CHECK(b.get(2, 2) == 11);
         CHECK(b.get(3, 2) == 0);
         CHECK(b.get(2, 3) == 0);

@@ -48,14 +48,16 @@ std::span<const Opcode* const> all_opcodes() {
 }
 
 std::string_view to_string(Format format) {
-    constexpr std::string_view kNames[] = {"SOP2", "SOPK",   "SOP1",   "SOPC", "SOPP", "SMEM",    "VOP1",   "VOP2", "VOPC",
-                                           "VOP3", "VOP3P", "VOPD X", "VOPD Y", "DS",  "FLAT", "SCRATCH", "GLOBAL", "BUFFER"};
+    constexpr std::string_view kNames[] = {"SOP2",   "SOPK", "SOP1", "SOPC",    "SOPP",   "SMEM",
+                                           "VOP1",   "VOP2", "VOPC", "VOP3",    "VOP3P",  "VOPD X",
+                                           "VOPD Y", "DS",   "FLAT", "SCRATCH", "GLOBAL", "BUFFER"};
     return kNames[static_cast<size_t>(format)];
 }
 
 std::string_view to_string(Class cls) {
-    constexpr std::string_view kNames[] = {"scalar", "scalar memory", "vector", "transcendental", "dual", "dot", "matrix", "lds",
-                                           "load", "store", "atomic", "branch", "wait", "barrier", "other"};
+    constexpr std::string_view kNames[] = {"scalar", "scalar memory", "vector", "transcendental", "dual",
+                                           "dot",    "matrix",        "lds",    "load",           "store",
+                                           "atomic", "branch",        "wait",   "barrier",        "other"};
     return kNames[static_cast<size_t>(cls)];
 }
 

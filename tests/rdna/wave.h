@@ -30,7 +30,8 @@ struct Counters;
 enum class Counter : uint8_t { load, store, ds, scalar };
 inline constexpr size_t kCounters = 4;
 
-/// One dword of LDS as seen by the checks. Epochs count barriers and never repeat, so nothing is cleared between groups.
+/// One dword of LDS as seen by the checks. Epochs count barriers and never repeat, so nothing is cleared between
+/// groups.
 struct LdsCell {
     uint32_t write_epoch = 0, read_epoch = 0;
     uint8_t writer = 0, reader = 0; ///< wave; 255: several
