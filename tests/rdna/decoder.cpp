@@ -534,7 +534,8 @@ std::string to_string(const Instruction& instruction) {
     return text;
 }
 
-bool Program::is_current() const {
+bool Program::is_current(const uint32_t* code, size_t max_dwords) const {
+    if (code != code_ || max_dwords != max_dwords_) return false; // the old one may not even be mapped
     for (size_t pc = 0; pc < slots_.size(); ++pc) {
         if (!slots_[pc]) continue;
         for (uint32_t i = 0; i < slots_[pc]->dwords; ++i)

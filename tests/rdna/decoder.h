@@ -28,8 +28,7 @@ public:
         return decode_at(pc);
     }
     /// Whether the code is still what was decoded (drivers reuse memory of pipelines that are gone).
-    bool is_current() const;
-    const uint32_t* code() const { return code_; }
+    bool is_current(const uint32_t* code, size_t max_dwords) const;
 
 private:
     const Instruction& decode_at(uint32_t pc);

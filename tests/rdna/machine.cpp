@@ -65,14 +65,12 @@ void execute(Wave& w, const Instruction& in) {
 }
 
 Program& Machine::program(uint64_t address) {
+    // The code lies in one mapping; how long it is shows when it ends. The mapping may be another one than last time.
+    size_t dwords = kMaxCodeDwords;
+    while (dwords > 64 && memory_.find(address, dwords * 4) == nullptr) dwords /= 2;
+    const auto* host = reinterpret_cast<const uint32_t*>(memory_.at(address, dwords * 4, "instruction fetch"));
     auto& slot = programs_[address];
-    if (!slot || !slot->is_current()) {
-        // The code lies in one mapping; how long it is shows when it ends.
-        size_t dwords = kMaxCodeDwords;
-        while (dwords > 64 && memory_.find(address, dwords * 4) == nullptr) dwords /= 2;
-        const std::byte* host = memory_.at(address, dwords * 4, "instruction fetch");
-        slot = std::make_unique<Program>(arch_, reinterpret_cast<const uint32_t*>(host), dwords);
-    }
+    if (!slot || !slot->is_current(host, dwords)) slot = std::make_unique<Program>(arch_, host, dwords);
     return *slot;
 }
 
