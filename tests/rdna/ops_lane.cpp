@@ -167,6 +167,17 @@ consteval Opcode scalar_function(std::string_view name, int op12) {
     return plain_op(name, vop3, -1, op12, run_scalar_function<F>, Class::transcendental, type, {type}, kScalarDst);
 }
 
+void swap16(Wave& w, const Instruction& in) {
+    const uint32_t a_shift = in.dst.high ? 16 : 0, b_shift = in.src[0].high ? 16 : 0;
+    for_lanes(w.exec(), [&](uint32_t l) {
+        uint32_t& a = w.v[in.dst.index][l];
+        uint32_t& b = w.v[in.src[0].index][l];
+        const uint32_t x = a >> a_shift & 0xffff, y = b >> b_shift & 0xffff;
+        a = (a & ~(0xffffu << a_shift)) | y << a_shift;
+        b = (b & ~(0xffffu << b_shift)) | x << b_shift;
+    });
+}
+
 constexpr std::array<OperandType, 3> kTwo{kU32, kU32};
 
 constexpr Opcode kRows[] = {
@@ -214,6 +225,7 @@ constexpr Opcode kRows[] = {
     scalar_function<[](Half a) { return static_cast<Half>(1.0f / std::sqrt(float{a})); }>("v_s_rsq_f16", 647),
     scalar_function<[](float a) { return std::sqrt(a); }>("v_s_sqrt_f32", 648),
     scalar_function<[](Half a) { return static_cast<Half>(std::sqrt(float{a})); }>("v_s_sqrt_f16", 649),
+    plain_op("v_swap_b16", vop1, 102, 102, swap16, Class::vector, kU16, {kU16}),
     plain_op("v_swap_b32", vop1, 101, 101, swap, Class::vector, kU32, {kU32}),
 };
 
