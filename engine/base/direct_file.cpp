@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <format>
+#include <memory>
 #include <unistd.h>
 #include <utility>
 
@@ -35,6 +37,31 @@ ssize_t read_all(int descriptor, uint64_t offset, std::span<std::byte> into) {
     return static_cast<ssize_t>(done);
 }
 
+/// The same over a buffer of this thread: drivers map device memory without pages that O_DIRECT could pin (EFAULT), and
+/// a copy is cheaper than filling the page cache.
+ssize_t read_buffered(int descriptor, uint64_t offset, std::span<std::byte> into) {
+    constexpr size_t kBufferBytes = size_t{1} << 20;
+    struct Free {
+        void operator()(void* memory) const { std::free(memory); }
+    };
+    thread_local const std::unique_ptr<void, Free> buffer(std::aligned_alloc(DirectFile::kAlignment, kBufferBytes));
+    if (!buffer) {
+        errno = ENOMEM;
+        return -1;
+    }
+    const auto bytes = static_cast<std::byte*>(buffer.get());
+    size_t done = 0;
+    while (done < into.size()) {
+        const size_t wanted = std::min(into.size() - done, kBufferBytes);
+        const ssize_t got = read_all(descriptor, offset + done, {bytes, wanted});
+        if (got < 0) return -1;
+        std::memcpy(into.data() + done, bytes, static_cast<size_t>(got));
+        done += static_cast<size_t>(got);
+        if (static_cast<size_t>(got) < wanted) break; // the end of the file
+    }
+    return static_cast<ssize_t>(done);
+}
+
 } // namespace
 
 DirectFile::DirectFile(const std::filesystem::path& path) : path_(path) {
@@ -59,15 +86,16 @@ uint64_t DirectFile::window_bytes(uint64_t offset, uint64_t size) {
     return page_of(offset + size + kAlignment - 1) - page_of(offset);
 }
 
-size_t DirectFile::read_window(uint64_t offset, uint64_t size, std::span<std::byte> into) const {
+size_t DirectFile::read_window(uint64_t offset, uint64_t size, std::span<std::byte> into, bool through_buffer) const {
     const uint64_t begin = page_of(offset);
     const size_t skip = offset - begin;
     VKINFER_ASSERT(into.size() >= window_bytes(offset, size));
     VKINFER_ASSERT(reinterpret_cast<uintptr_t>(into.data()) % kAlignment == 0);
     const std::span<std::byte> window = into.first(window_bytes(offset, size));
-    ssize_t got = direct_ >= 0 ? read_all(direct_, begin, window) : -1;
-    // Some file systems open with O_DIRECT and then want another alignment or refuse the memory.
-    if (got < 0 && (direct_ < 0 || errno == EINVAL || errno == EFAULT)) {
+    ssize_t got = direct_ >= 0 && !through_buffer ? read_all(direct_, begin, window) : -1;
+    if (direct_ >= 0 && got < 0 && (through_buffer || errno == EFAULT)) got = read_buffered(direct_, begin, window);
+    // Some file systems open with O_DIRECT and then want another alignment.
+    if (got < 0 && (direct_ < 0 || errno == EINVAL)) {
         got = read_all(cached_, begin, window);
         if (got >= 0) {
             // Only a hint; what else uses the pages keeps them.

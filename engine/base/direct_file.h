@@ -28,7 +28,9 @@ public:
     static uint64_t window_bytes(uint64_t offset, uint64_t size);
     /// Reads the pages around [offset, offset + size) into `into`, which starts at a multiple of kAlignment and holds
     /// window_bytes(). Returns where the byte at `offset` lies in it. Throws Error{io} when the file ends before.
-    size_t read_window(uint64_t offset, uint64_t size, std::span<std::byte> into) const;
+    /// Mappings of a GPU's memory that the kernel cannot pin take a detour over a small buffer, by themselves or when
+    /// `through_buffer` says so.
+    size_t read_window(uint64_t offset, uint64_t size, std::span<std::byte> into, bool through_buffer = false) const;
 
 private:
     std::filesystem::path path_;
