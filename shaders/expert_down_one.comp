@@ -8,6 +8,7 @@
 #extension GL_EXT_integer_dot_product : require
 #endif
 #include "expert_down_one.gen.glsl"
+#include "row_scale.glsl"
 #include "weight.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -46,17 +47,19 @@ void main() {
     for (uint j = 0; j < n_used; j++) {
         const uint expert = choices[j].x;
         const float w = uintBitsToFloat(choices[j].y);
-        float acc[n_acc];
+        float acc[n_acc], scale[n_acc];
+        const uint last_row = (expert + 1u) * push.expert_strips * kStripRows - 1u; // lanes beyond the rows decode the last strip
         uint64_t strip_tile[n_decoded];
         [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
             const uint row = first_row + r * lanes + lane;
             acc[r] = 0.0;
-            if (has_bias != 0 && split == 0u && row < push.n_rows) acc[r] = AddrF32(push.bias).v[expert * push.n_rows + row];
+            scale[r] = w * row_scale(min(expert * push.expert_strips * kStripRows + row, last_row));
+            if (has_bias != 0 && split == 0u && row < push.n_rows) total[r] += w * AddrF32(push.bias).v[expert * push.n_rows + row];
             strip_tile[r] = uint64_t(expert * push.expert_strips + min(row / kStripRows, n_strips - 1)) * push.n_blocks;
         }
         const uint x_at[1] = uint[1](j * (push.x_stride / kStrideUnit));
         accumulate(strip_tile, strip_row, x_at, 1u, split, n_splits, push.n_blocks, acc);
-        [[unroll]] for (uint i = 0; i < n_acc; i++) total[i] += w * acc[i];
+        [[unroll]] for (uint i = 0; i < n_acc; i++) total[i] += scale[i] * acc[i];
     }
 
     if (n_splits > 1u) {

@@ -8,6 +8,7 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #include "expert_tiles.glsl"
 #include "expert_gemm.gen.glsl"
+#include "row_scale.glsl"
 #include "weight.glsl"
 #include "activation.glsl"
 
@@ -37,8 +38,11 @@ uint x_row(uint column) { return x_rows[column]; }
 
 void store(uint expert, uint n_live, uint row, uint column, float value, float up) {
     if (row >= push.n_rows || column >= n_live) return;
+    const uint stack_row = first_strip * kStripRows + row;
+    value *= row_scale(stack_row);
     if (has_bias != 0) value += AddrF32(push.bias).v[expert * push.n_rows + row];
     if (n_weights > 1u) {
+        up *= row_scale(stack_row + push.up_strips * kStripRows);
         if (has_bias != 0) up += AddrF32(push.up_bias).v[expert * push.n_rows + row];
         value = gated(activation, value, up);
     }

@@ -11,6 +11,7 @@
 #endif
 #include "expert_tiles.glsl"
 #include "expert_matvec.gen.glsl"
+#include "row_scale.glsl"
 #include "weight.glsl"
 #include "activation.glsl"
 
@@ -77,11 +78,13 @@ void main() {
         if (row >= push.n_rows) continue;
         const float bias = has_bias != 0 ? AddrF32(push.bias).v[expert * push.n_rows + row] : 0.0;
         const float up_bias = has_bias != 0 && n_weights > 1u ? AddrF32(push.up_bias).v[expert * push.n_rows + row] : 0.0;
+        const uint stack_row = expert * push.expert_strips * kStripRows + row;
+        const float scale = row_scale(stack_row), up_scale = n_weights > 1u ? row_scale(stack_row + push.up_strips * kStripRows) : 1.0;
         [[unroll]] for (uint n = 0; n < n_columns; n++) {
             if (n >= n_live) break;
-            float value = acc[r * n_columns + n] + bias;
+            float value = acc[r * n_columns + n] * scale + bias;
             if (n_weights > 1u)
-                value = gated(activation, value, acc[((n_weights - 1u) * rows_per_lane + r) * n_columns + n] + up_bias);
+                value = gated(activation, value, acc[((n_weights - 1u) * rows_per_lane + r) * n_columns + n] * up_scale + up_bias);
             y[y_row[n] * push.y_stride + row] = value;
         }
     }

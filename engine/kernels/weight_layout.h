@@ -48,6 +48,9 @@ struct Weight {
     explicit operator bool() const { return codes != 0; }
 };
 
+/// n_rows rows of a matrix from first_row on, which begins a strip: gate or up of a stack.
+Weight slice_rows(const Weight& stacked, uint32_t first_row, uint32_t n_rows);
+
 /// Bytes of the two planes of a repacked matrix; rows are padded to a whole strip.
 uint64_t weight_code_bytes(const WeightLayout& layout, uint64_t n_rows, uint64_t n_cols);
 uint64_t weight_scale_bytes(const WeightLayout& layout, uint64_t n_rows, uint64_t n_cols);

@@ -223,14 +223,7 @@ private:
 
     /// Gate (0) or up (1) of a stacked weight, or the matrix of that name.
     kernels::Weight half(const kernels::Weight& stacked, const std::string& name, uint32_t which) const {
-        if (!stacked) return w_.matrix(name);
-        const kernels::WeightLayout& layout = *kernels::find_weight_layout(stacked.type);
-        kernels::Weight weight = stacked;
-        weight.n_rows = c_.n_ff;
-        weight.codes += which * kernels::weight_code_bytes(layout, c_.n_ff, stacked.n_cols);
-        weight.scales += which * kernels::weight_scale_bytes(layout, c_.n_ff, stacked.n_cols);
-        if (weight.row_scales != 0) weight.row_scales += uint64_t{which} * c_.n_ff * sizeof(float);
-        return weight;
+        return stacked ? kernels::slice_rows(stacked, which * c_.n_ff, c_.n_ff) : w_.matrix(name);
     }
 
     void head(graph::TensorId x) {

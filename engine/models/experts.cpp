@@ -97,10 +97,12 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
     using Kind = TensorNeed::Kind;
     const ExpertConfig& e = c.experts;
     const auto key = [&](const char* name) { return blk(il, name); };
-    for (const char* name :
-         {"ffn_gate_exps.scale", "ffn_up_exps.scale", "ffn_gate_up_exps.scale", "ffn_down_exps.scale"}) {
-        if (file.find_tensor(key(name)) != nullptr)
-            refuse(file, std::format("tensor {} scales experts, which is not supported yet.", key(name)), "");
+    for (const char* name : {"ffn_gate_exps", "ffn_up_exps", "ffn_gate_up_exps", "ffn_down_exps"}) {
+        const format::TensorInfo* weight = file.find_tensor(key(name) + ".weight");
+        // Factors that belong to a type (NVFP4) come with the weights; others are part of an architecture.
+        const bool is_of_type = weight != nullptr && format::traits(weight->type).has_outer_factor;
+        if (!is_of_type && file.find_tensor(key(name) + ".scale") != nullptr)
+            refuse(file, std::format("tensor {}.scale scales experts, which is not supported yet.", key(name)), "");
     }
 
     needs.push_back({key("ffn_gate_inp.weight"), Kind::matrix, {{key("ffn_gate_inp.weight"), e.n}}, c.n_embd});
@@ -230,16 +232,19 @@ private:
     graph::TensorId shared_gate_up(graph::TensorId n) {
         const uint32_t width = e_.n_ff_shared;
         const graph::TensorId hidden = rows("ffn_hidden_shexp", width);
-        if (const kernels::Weight stacked = w_.matrix(key("gate_up_shexp"))) {
+        const kernels::Weight stacked = w_.matrix(key("gate_up_shexp"));
+        if (stacked && stacked.row_scales == 0) {
             kernels::Linear op = linear(stacked, width, width);
             op.is_glu = true;
             g_.add(key("ffn_gate_up_shexp"), op, {counts_, n, hidden, hidden});
             return hidden;
         }
         const graph::TensorId gate = rows("ffn_gate_shexp", width), up = rows("ffn_up_shexp", width);
-        g_.add(key("ffn_gate_shexp"), linear(w_.matrix(key("ffn_gate_shexp.weight")), width, width),
-               {counts_, n, gate, gate});
-        g_.add(key("ffn_up_shexp"), linear(w_.matrix(key("ffn_up_shexp.weight")), width, width), {counts_, n, up, up});
+        const auto half = [&](const char* name, uint32_t which) {
+            return stacked ? kernels::slice_rows(stacked, which * width, width) : w_.matrix(key(name));
+        };
+        g_.add(key("ffn_gate_shexp"), linear(half("ffn_gate_shexp.weight", 0), width, width), {counts_, n, gate, gate});
+        g_.add(key("ffn_up_shexp"), linear(half("ffn_up_shexp.weight", 1), width, width), {counts_, n, up, up});
         g_.add(key("swiglu_shexp"), kernels::SwiGlu{n_tokens_, width, width}, {counts_, gate, up, hidden});
         return hidden;
     }

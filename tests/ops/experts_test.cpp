@@ -179,6 +179,7 @@ struct Layer {
     Activation activation = Activation::silu;
     bool bias = false;
     bool fused = false; ///< gate and up rows of an expert follow each other
+    bool row_scales = false;
 };
 
 double activate(Activation activation, double gate, double up) {
@@ -195,11 +196,22 @@ void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const k
     const Router& r = layer.router;
     const uint32_t e_ff = layer.n_ff, d = layer.n_embd;
     INFO(format::to_string(layer.type), " experts ", r.n_used, " of ", r.n_experts, ", ", d, " x ", e_ff, ", tokens ",
-         n_live, " of ", n_tokens, " bias ", layer.bias, " fused ", layer.fused);
+         n_live, " of ", n_tokens, " bias ", layer.bias, " fused ", layer.fused, " row scales ", layer.row_scales);
     const Routed routed = route(r, n_live, n_tokens, d, e_ff, policy);
     const kernels::ExpertShape shape = shape_of(r, n_tokens, d, e_ff);
-    const TestWeight in = h.weight(layer.type, 2 * r.n_experts * e_ff, d, 11);
-    const TestWeight out = h.weight(layer.type, r.n_experts * d, e_ff, 12);
+    TestWeight in = h.weight(layer.type, 2 * r.n_experts * e_ff, d, 11);
+    TestWeight out = h.weight(layer.type, r.n_experts * d, e_ff, 12);
+    // A factor for each row, though files have one for each expert.
+    std::vector<float> in_scales(in.weight.n_rows, 1.0f), out_scales(out.weight.n_rows, 1.0f);
+    if (layer.row_scales) {
+        for (size_t i = 0; i < in_scales.size(); ++i) in_scales[i] = 0.25f * static_cast<float>(1 + i % 7);
+        for (size_t i = 0; i < out_scales.size(); ++i) out_scales[i] = 0.25f * static_cast<float>(1 + i % 5);
+    }
+    const gpu::Buffer in_scale_buffer = h.buffer(in_scales), out_scale_buffer = h.buffer(out_scales);
+    if (layer.row_scales) {
+        in.weight.row_scales = in_scale_buffer.address();
+        out.weight.row_scales = out_scale_buffer.address();
+    }
     const std::vector<float> x = random_floats(uint64_t{n_live} * d, 13, 2.0f);
     const std::vector<float> residual = random_floats(uint64_t{n_live} * d, 14);
     const std::vector<float> shared = random_floats(uint64_t{n_live} * d, 15);
@@ -241,17 +253,20 @@ void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const k
             for (uint32_t f = 0; f < e_ff; ++f) {
                 const uint64_t gate_row = layer.fused ? uint64_t{e} * 2 * e_ff + f : uint64_t{e} * e_ff + f;
                 const uint64_t up_row = gate_row + (layer.fused ? e_ff : r.n_experts * e_ff);
-                double gate = layer.bias ? bias[e * e_ff + f] : 0, up = layer.bias ? up_bias[e * e_ff + f] : 0;
+                double gate = 0, up = 0;
                 for (uint32_t i = 0; i < d; ++i) {
                     gate += double{in.values[gate_row * d + i]} * x[uint64_t{t} * d + i];
                     up += double{in.values[up_row * d + i]} * x[uint64_t{t} * d + i];
                 }
+                gate = gate * in_scales[gate_row] + (layer.bias ? bias[e * e_ff + f] : 0);
+                up = up * in_scales[up_row] + (layer.bias ? up_bias[e * e_ff + f] : 0);
                 one[f] = activate(layer.activation, gate, up);
             }
             for (uint32_t i = 0; i < d; ++i) {
-                double value = layer.bias ? out_bias[e * d + i] : 0;
+                double value = 0;
                 for (uint32_t f = 0; f < e_ff; ++f)
                     value += double{out.values[(uint64_t{e} * d + i) * e_ff + f]} * one[f];
+                value = value * out_scales[e * d + i] + (layer.bias ? out_bias[e * d + i] : 0);
                 sum[i] += w * value;
             }
         }
@@ -309,7 +324,11 @@ TEST_CASE("whole layers on every path, from one token to many") {
     for (const Path& path : kPaths) {
         const kernels::Policy policy = harness().policy(path.coopmat, path.act);
         for (const auto& [n_live, n_tokens] : {std::pair{1u, 1u}, {3u, 4u}, {8u, 8u}, {13u, 16u}, {40u, 64u}}) {
-            check_layer({.router = {.n_experts = 17, .n_used = 5}, .n_embd = 96, .n_ff = 64, .fused = n_live == 3},
+            check_layer({.router = {.n_experts = 17, .n_used = 5},
+                         .n_embd = 96,
+                         .n_ff = 64,
+                         .fused = n_live == 3,
+                         .row_scales = n_live == 3 || n_live == 40},
                         n_live, n_tokens, policy, path.limit);
         }
         for (const uint32_t n : {1u, 3u}) {
@@ -321,7 +340,8 @@ TEST_CASE("whole layers on every path, from one token to many") {
                          .n_embd = 64,
                          .n_ff = 96,
                          .activation = Activation::clamped_silu,
-                         .bias = true},
+                         .bias = true,
+                         .row_scales = true},
                         n, n == 1 ? 1 : 8, policy, path.limit);
         }
     }
@@ -331,7 +351,7 @@ TEST_CASE("experts of every kind of weight") {
     using enum format::TensorType;
     for (const Path& path : kPaths) {
         const kernels::Policy policy = harness().policy(path.coopmat, path.act);
-        for (const auto type : {f16, q8_0, mxfp4, q4_k}) {
+        for (const auto type : {f16, q8_0, mxfp4, q4_k, nvfp4, iq2_xxs}) {
             for (const uint32_t n : {1u, 35u}) {
                 check_layer({.router = {.n_experts = 4, .n_used = 2}, .type = type, .n_embd = 256, .n_ff = 256}, n, n,
                             policy, path.limit);
