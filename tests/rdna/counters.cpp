@@ -84,4 +84,17 @@ void Counters::operator+=(const Counters& other) {
     for (const auto& [opcode, n] : other.opcodes) opcodes[opcode] += n;
 }
 
+CycleModel estimate(const Counters& counters, Arch arch, uint32_t lanes) {
+    const auto n = [&](Class cls) { return static_cast<double>(counters.instructions[static_cast<size_t>(cls)]); };
+    const double vector = lanes == 64 ? 2 : 1;
+    CycleModel model;
+    model.issue = n(Class::scalar) + n(Class::scalar_memory) + n(Class::branch) + n(Class::load) + n(Class::store) +
+                  n(Class::atomic) + n(Class::lds) + vector * (n(Class::vector) + n(Class::dot) + n(Class::dual)) +
+                  4 * vector * n(Class::transcendental);
+    model.matrix = n(Class::matrix) * (arch == Arch::gfx12 ? 16 : 32);
+    model.memory = static_cast<double>(counters.loads.lines + counters.stores.lines);
+    model.lds = static_cast<double>(counters.lds_cycles);
+    return model;
+}
+
 } // namespace vkinfer::rdna

@@ -46,4 +46,14 @@ struct Counters {
     void operator+=(const Counters& other);
 };
 
+/// A model of where the clocks go, from the counts alone: what each unit would need if it were the only one. Not a
+/// measurement, and blind to latency, caches and waiting; docs/rdna-rig.md lists its constants.
+struct CycleModel {
+    double issue = 0;  ///< of a SIMD, over all waves
+    double matrix = 0; ///< of a SIMD, over all waves
+    double memory = 0; ///< of the vector cache of a CU: one line a clock
+    double lds = 0;    ///< of the LDS of a CU, with its conflicts
+};
+CycleModel estimate(const Counters& counters, Arch arch, uint32_t lanes);
+
 } // namespace vkinfer::rdna

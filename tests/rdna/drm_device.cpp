@@ -5,7 +5,7 @@
 //   LD_PRELOAD="libvkinfer_rdna.so libamdgpu_noop_drm_shim.so" AMDGPU_GPU_ID=gfx1201 program
 //
 // VKINFER_RDNA holds options separated by commas: nocheck, strict (no load beyond a
-// buffer), reverse, random=SEED, report, trace, max=N (instructions a dispatch).
+// buffer), reverse, random=SEED, report, count, trace, max=N (instructions a dispatch).
 // A fault is printed and counted; the dispatch is left where it is, and the program's exit status becomes 1.
 #include "rdna/drm_device.h"
 #include "rdna/command_processor.h"
@@ -104,7 +104,8 @@ public:
                 std::fprintf(stderr, "rdna: chip \"%s\" is not one that the interpreter knows\n", chip ? chip : "");
                 _exit(1);
             }
-            processor_ = std::make_unique<CommandProcessor>(is_gfx12 ? Arch::gfx12 : Arch::gfx11, memory_);
+            arch_ = is_gfx12 ? Arch::gfx12 : Arch::gfx11;
+            processor_ = std::make_unique<CommandProcessor>(arch_, memory_);
             apply_options();
         }
         return *processor_;
@@ -118,6 +119,37 @@ public:
     double seconds() const { return seconds_; }
     bool is_started() const { return processor_ != nullptr; }
     std::vector<DispatchRecord>& records() { return records_; }
+
+    /// One line per kernel (by the address of its code), the longest first.
+    void print_counts() const {
+        if (totals_.empty()) return;
+        std::vector<std::pair<uint64_t, const KernelTotal*>> order;
+        for (const auto& [code, total] : totals_) order.emplace_back(code, &total);
+        std::ranges::sort(order, [](const auto& a, const auto& b) {
+            return a.second->counters.total() > b.second->counters.total();
+        });
+        for (const auto& [code, total] : order) {
+            const Counters& c = total->counters;
+            const auto count = [&](Class cls) {
+                return static_cast<unsigned long long>(c.instructions[static_cast<size_t>(cls)]);
+            };
+            const CycleModel model = estimate(c, arch_, total->lanes);
+            std::fprintf(
+                stderr,
+                "rdna: %#llx wave%u %llu dispatches %llu waves %llu instructions: vector %llu dual %llu dot %llu "
+                "transcendental %llu matrix %llu scalar %llu lds %llu load %llu store %llu; loaded %llu bytes, lines "
+                "%.0f %% used; LDS conflicts x%.2f; model clocks: issue %.0f matrix %.0f memory %.0f lds %.0f\n",
+                static_cast<unsigned long long>(code), total->lanes,
+                static_cast<unsigned long long>(total->n_dispatches), static_cast<unsigned long long>(c.waves),
+                static_cast<unsigned long long>(c.total()), count(Class::vector), count(Class::dual), count(Class::dot),
+                count(Class::transcendental), count(Class::matrix), count(Class::scalar), count(Class::lds),
+                count(Class::load), count(Class::store), static_cast<unsigned long long>(c.loads.requested_bytes),
+                100 * c.loads.line_utilisation(),
+                c.lds_ideal_cycles == 0 ? 1.0
+                                        : static_cast<double>(c.lds_cycles) / static_cast<double>(c.lds_ideal_cycles),
+                model.issue, model.matrix, model.memory, model.lds);
+        }
+    }
 
 private:
     void unmap(uint64_t address) {
@@ -143,6 +175,8 @@ private:
                 options.check = false;
             else if (word == "trace")
                 options.trace = true;
+            else if (word == "count")
+                options.count = prints_counts_ = true;
             else if (word == "strict")
                 options.strict_reads = true;
             else if (word == "reverse")
@@ -166,7 +200,14 @@ private:
             seconds_ += seconds;
             Machine& machine = processor_->machine();
             if (!machine.options().count) return;
-            records_.push_back({dispatch, machine.counters(), seconds});
+            if (prints_counts_) {
+                KernelTotal& total = totals_[dispatch.code];
+                ++total.n_dispatches;
+                total.lanes = dispatch.lanes;
+                total.counters += machine.counters();
+            } else {
+                records_.push_back({dispatch, machine.counters(), seconds});
+            }
             machine.counters() = {};
         };
     }
@@ -182,6 +223,15 @@ private:
     std::chrono::steady_clock::time_point start_;
     double seconds_ = 0;
     std::vector<DispatchRecord> records_;
+
+    struct KernelTotal {
+        uint64_t n_dispatches = 0;
+        uint32_t lanes = 64;
+        Counters counters;
+    };
+    std::map<uint64_t, KernelTotal> totals_;
+    bool prints_counts_ = false;
+    Arch arch_ = Arch::gfx12;
 };
 
 /// After everything else: a program that met faults does not end well, whatever it returns.
@@ -189,6 +239,7 @@ private:
     Gpu& gpu = Gpu::get();
     if (!gpu.is_started()) return;
     const uint64_t n = gpu.processor().machine().n_instructions();
+    gpu.print_counts();
     if (gpu.report())
         std::fprintf(
             stderr,
