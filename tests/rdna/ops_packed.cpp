@@ -154,6 +154,24 @@ void dot2acc(Wave& w, const Instruction& in) { // VOP2 and VOPD: both halves in 
     write_lanes(w, in.dst.index, result, w.exec());
 }
 
+/// VOP2: the halves of dst += those of the sources, in place.
+void pk_fmac_f16(Wave& w, const Instruction& in) {
+    // How a 16-bit constant fills both halves here is not known; nothing met so far has one.
+    if (in.src[0].kind == OperandKind::constant) fault("a constant operand of v_pk_fmac_f16 is not handled");
+    Source s[3];
+    for (int i = 0; i < 3; ++i) fetch_packed<Half>(w, in.src[i], s[i]);
+    Lanes result;
+    for (uint32_t l = 0; l < w.lanes; ++l) {
+        result[l] = 0;
+        for (const bool high : {false, true}) {
+            const auto x = [&](int i) { return static_cast<double>(pick<Half>(s[i].low[l], high, false)); };
+            const auto r = std::bit_cast<uint16_t>(static_cast<Half>(x(0) * x(1) + x(2)));
+            result[l] |= uint32_t{r} << (high ? 16 : 0);
+        }
+    }
+    write_lanes(w, in.dst.index, result, w.exec());
+}
+
 constexpr std::array<OperandType, 3> kThree{kU32, kU32, kU32};
 
 constexpr Opcode kRows[] = {
@@ -195,6 +213,7 @@ constexpr Opcode kRows[] = {
     plain_op("v_fma_mix_f32", vop3p, 32, 32, fma_mix<MixResult::f32>, Class::vector, kU32, kThree),
     plain_op("v_fma_mixlo_f16", vop3p, 33, 33, fma_mix<MixResult::low>, Class::vector, kU32, kThree),
     plain_op("v_fma_mixhi_f16", vop3p, 34, 34, fma_mix<MixResult::high>, Class::vector, kU32, kThree),
+    plain_op("v_pk_fmac_f16", vop2, 60, 60, pk_fmac_f16, Class::vector, kU32, kThree, kAccumulate),
     plain_op("v_dot2acc_f32_f16", vop2, 2, -1, dot2acc, Class::dot, kU32, kThree, kAccumulate),
 };
 

@@ -149,6 +149,7 @@ TEST_CASE("packed, mixed and dot products") {
           (half(40) | half(60) << 16));                                                 // lo: 3*10+10; hi: 2*20+20
     CHECK(Bench().v(0, a).run("024010cc00e90108").get(2) == (half(4) | half(6) << 16)); // v_pk_mul_f16 v2, v0, 2.0
     CHECK(Bench().v(0, a).v(1, f(0.5f)).run("020820cc0003ca0b").get(2) == f(2.5f)); // mix: 3 (f16, high) * 0.5 + 1.0
+    CHECK(Bench().v(0, a).v(1, b).v(2, b).run("00030478").get(2) == (half(30) | half(80) << 16)); // v_pk_fmac_f16
     // signed times unsigned bytes: -1*1 + 2*2 + -3*3 + 4*4, plus the accumulator
     CHECK(Bench().v(0, 0x04fd02ffu).v(1, 0x04030201u).run("024016cc0003063c").get(2) == 0x04030201u + 10);
 }
