@@ -27,6 +27,7 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kSlotBytes = 8 * kMiB;
 /// What drivers keep for a few hundred compiled pipelines and command buffers, beside our buffers.
 constexpr uint64_t kPipelineBytes = 64 * kMiB;
+constexpr uint32_t kMeasuredLayers = 12;
 /// -fit takes q4_0 for the cache only where q8_0 would leave less context than this.
 constexpr int32_t kEnoughContext = 16384;
 
@@ -262,14 +263,16 @@ Activations measure_activations(const ModelMemory& model, const MemoryWish& wish
     }
     const models::LoadedModel weights = place_weights_nowhere(model.weights);
     models::KvConfig kv{.type_k = type_k, .type_v = type_v, .page_tokens = kPageTokens};
-    kv.layers.resize(model.config.n_layers, {1, 1});
+    // Activations of a layer die with it, so the arena of the first layers, with every kind among them, is that of all.
+    models::ModelConfig config = model.config;
+    config.n_layers = std::min(config.n_layers, kMeasuredLayers);
+    kv.layers.resize(config.n_layers, {1, 1});
     kv.layer_bytes = 1;
     const StepShapes shapes = step_shapes(model, wish, type_k, type_v);
     result.max_tiles = shapes.max_tiles();
     for (const models::StepShape& shape : shapes.largest()) {
         const graph::Plan plan = graph::compile(
-            model.architecture->build({.config = model.config, .weights = weights, .kv = kv, .shape = shape}),
-            model.policy);
+            model.architecture->build({.config = config, .weights = weights, .kv = kv, .shape = shape}), model.policy);
         result.arena_bytes = std::max(result.arena_bytes, plan.arena_bytes);
         for (const graph::PlannedDispatch& dispatch : plan.dispatches) {
             for (const graph::BindingPlace& place : dispatch.bindings) {
