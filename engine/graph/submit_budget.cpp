@@ -33,20 +33,21 @@ Cost cost_of(const kernels::Dispatch& dispatch, const KvExtent& extent) {
             .flops = dispatch.flops + dispatch.pair_flops * pairs};
 }
 
-std::vector<Cost> costs_of(const Plan& plan, const KvExtent& extent) {
-    std::vector<Cost> costs;
+void costs_of(const Plan& plan, const KvExtent& extent, std::vector<Cost>& costs) {
+    costs.clear();
     for (const PlannedDispatch& planned : plan.dispatches) costs.push_back(cost_of(planned.dispatch, extent));
-    return costs;
 }
 
 std::vector<uint32_t> cut_pieces(std::span<const double> dispatch_ns, double budget_ns) {
+    std::vector<Group> groups;
+    group_pieces(dispatch_ns, budget_ns, groups);
     std::vector<uint32_t> ends;
-    for (const Group& group : group_pieces(dispatch_ns, budget_ns)) ends.push_back(group.last);
+    for (const Group& group : groups) ends.push_back(group.last);
     return ends;
 }
 
-std::vector<Group> group_pieces(std::span<const double> piece_ns, double budget_ns) {
-    std::vector<Group> groups;
+void group_pieces(std::span<const double> piece_ns, double budget_ns, std::vector<Group>& groups) {
+    groups.clear();
     for (uint32_t i = 0; i < piece_ns.size(); ++i) {
         if (!groups.empty() && (budget_ns <= 0 || groups.back().estimated_ns + piece_ns[i] <= budget_ns)) {
             groups.back().last = i + 1;
@@ -55,7 +56,6 @@ std::vector<Group> group_pieces(std::span<const double> piece_ns, double budget_
             groups.push_back({i, i + 1, piece_ns[i]});
         }
     }
-    return groups;
 }
 
 RateModel::RateModel(uint32_t compute_units)

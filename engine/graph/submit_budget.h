@@ -30,8 +30,8 @@ struct KvExtent {
 };
 
 Cost cost_of(const kernels::Dispatch& dispatch, const KvExtent& extent);
-/// Of all dispatches of a plan.
-std::vector<Cost> costs_of(const Plan& plan, const KvExtent& extent);
+/// Of all dispatches of a plan, into a vector whose memory serves every step.
+void costs_of(const Plan& plan, const KvExtent& extent, std::vector<Cost>& costs);
 
 /// Where to cut a plan so that no piece is estimated beyond the budget, unless it is a single dispatch: the index
 /// behind the last dispatch of each piece.
@@ -47,7 +47,7 @@ struct Group {
 
 /// Groups neighbours as long as their sum stays within the budget; a piece beyond it stands alone. `budget_ns` 0: one
 /// group.
-std::vector<Group> group_pieces(std::span<const double> piece_ns, double budget_ns);
+void group_pieces(std::span<const double> piece_ns, double budget_ns, std::vector<Group>& groups);
 
 /// Rates of one device, learned from how long submissions really took. They begin low, so that the first submissions
 /// are short; a slower result counts at once, a faster one by and by.

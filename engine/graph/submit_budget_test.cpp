@@ -12,6 +12,12 @@ using namespace vkinfer::graph;
 
 namespace {
 
+std::vector<Group> groups_of(std::span<const double> piece_ns, double budget_ns) {
+    std::vector<Group> groups;
+    group_pieces(piece_ns, budget_ns, groups);
+    return groups;
+}
+
 /// A device that takes the time its rates say.
 struct DeviceModel {
     double bytes_per_second;
@@ -53,7 +59,7 @@ double run(const DeviceModel& device, RateModel& rates, std::span<const Cost> co
     std::vector<double> estimates;
     for (const Cost& cost : costs) estimates.push_back(rates.estimate_ns(cost));
     double longest = 0;
-    for (const Group& group : group_pieces(estimates, budget_ns)) {
+    for (const Group& group : groups_of(estimates, budget_ns)) {
         const auto part = costs.subspan(group.first, group.last - group.first);
         longest = std::max(longest, device.ns(part));
         rates.learn(part, device.ns(part));
@@ -65,11 +71,11 @@ double run(const DeviceModel& device, RateModel& rates, std::span<const Cost> co
 
 TEST_CASE("pieces are grouped up to the budget and in order") {
     const std::vector<double> ns = {100, 100, 100, 250, 20, 300, 10};
-    CHECK(group_pieces(ns, 300) == std::vector<Group>{{0, 3, 300}, {3, 5, 270}, {5, 6, 300}, {6, 7, 10}});
-    CHECK(group_pieces(ns, 0) == std::vector<Group>{{0, 7, 880}});
-    CHECK(group_pieces(ns, 5).size() == ns.size()); // a piece beyond the budget stands alone
+    CHECK(groups_of(ns, 300) == std::vector<Group>{{0, 3, 300}, {3, 5, 270}, {5, 6, 300}, {6, 7, 10}});
+    CHECK(groups_of(ns, 0) == std::vector<Group>{{0, 7, 880}});
+    CHECK(groups_of(ns, 5).size() == ns.size()); // a piece beyond the budget stands alone
     CHECK(cut_pieces(ns, 300) == std::vector<uint32_t>{3, 5, 6, 7});
-    CHECK(group_pieces({}, 300).empty());
+    CHECK(groups_of({}, 300).empty());
 }
 
 TEST_CASE("submissions stay below the watchdog from the first one on, at any depth, on slow and fast devices") {
@@ -103,7 +109,7 @@ TEST_CASE("a fast device ends with few submissions") {
     std::vector<double> estimates;
     for (const Cost& cost : costs) estimates.push_back(rates.estimate_ns(cost));
     const auto true_groups = static_cast<size_t>(kR9700.ns(costs) / 250e6) + 1;
-    CHECK(group_pieces(estimates, 250e6).size() <= 2 * true_groups);
+    CHECK(groups_of(estimates, 250e6).size() <= 2 * true_groups);
 }
 
 TEST_CASE("one long attention is recognised, and half the tokens are half of it") {

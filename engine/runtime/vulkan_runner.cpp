@@ -288,8 +288,10 @@ private:
     }
 
     std::vector<double> estimates(const graph::Plan& plan, const graph::KvExtent& extent) const {
+        std::vector<graph::Cost> costs;
+        graph::costs_of(plan, extent, costs);
         std::vector<double> ns;
-        for (const graph::Cost& cost : graph::costs_of(plan, extent)) ns.push_back(rates_.estimate_ns(cost));
+        for (const graph::Cost& cost : costs) ns.push_back(rates_.estimate_ns(cost));
         return ns;
     }
 
@@ -323,13 +325,13 @@ private:
 
     /// Submits groups of pieces that stay within the budget, two in flight, and learns from how long they take.
     void submit_within_budget(graph::RecordedPlan& recorded, const graph::KvExtent& extent) {
-        const std::vector<graph::Cost> costs = graph::costs_of(recorded.plan(), extent);
-        std::vector<double> piece_ns;
+        graph::costs_of(recorded.plan(), extent, costs_);
+        piece_ns_.clear();
         uint32_t first = 0;
         for (const uint32_t end : recorded.piece_ends()) {
             double ns = 0;
-            for (; first < end; ++first) ns += rates_.estimate_ns(costs[first]);
-            piece_ns.push_back(ns);
+            for (; first < end; ++first) ns += rates_.estimate_ns(costs_[first]);
+            piece_ns_.push_back(ns);
         }
         using Clock = std::chrono::steady_clock;
         Clock::time_point start = Clock::now();
@@ -338,12 +340,13 @@ private:
             const Clock::time_point now = Clock::now();
             const uint32_t begin = group.first == 0 ? 0 : recorded.piece_ends()[group.first - 1];
             const uint32_t end = recorded.piece_ends()[group.last - 1];
-            rates_.learn(std::span(costs).subspan(begin, end - begin),
+            rates_.learn(std::span(costs_).subspan(begin, end - begin),
                          std::chrono::duration<double, std::nano>(now - start).count());
             start = now;
         };
         std::optional<std::pair<graph::Group, gpu::Ticket>> running;
-        for (const graph::Group& group : graph::group_pieces(piece_ns, budget_ns_)) {
+        graph::group_pieces(piece_ns_, budget_ns_, groups_);
+        for (const graph::Group& group : groups_) {
             const gpu::Ticket ticket = recorded.submit(group.first, group.last);
             if (running) finish(running->first, running->second);
             running = {group, ticket};
@@ -400,6 +403,10 @@ private:
     Arena arena_;
     std::map<models::StepShape, std::unique_ptr<graph::RecordedPlan>> plans_;
     std::vector<StepChunk> chunks_;
+    // Of the step being submitted; members, so that a token allocates nothing.
+    std::vector<graph::Cost> costs_;
+    std::vector<double> piece_ns_;
+    std::vector<graph::Group> groups_;
     double budget_ns_ = 0; ///< of one submission; 0: the driver has no watchdog that is known
     graph::RateModel rates_;
     std::vector<float> joined_logits_; ///< of a step that had to be split
