@@ -51,6 +51,21 @@ uint64_t constant_bits(const Operand& operand) {
     return operand.value;
 }
 
+/// Puts a loaded value of one to four bytes into a register: the sign extended, or only one half of the register
+/// written.
+inline void put_narrow(uint32_t& to, uint32_t value, const MemoryShape& shape) {
+    if (shape.is_signed) {
+        const int shift = 32 - 8 * shape.bytes;
+        value = static_cast<uint32_t>(static_cast<int32_t>(value << shift) >> shift);
+    }
+    if (!shape.d16)
+        to = value;
+    else if (shape.high)
+        to = (to & 0xffff) | value << 16;
+    else
+        to = (to & 0xffff0000) | (value & 0xffff);
+}
+
 inline uint32_t read_scalar(const Wave& w, const Operand& operand) {
     if (operand.kind != OperandKind::sgpr) return operand.value;
     if (operand.index == kNull) return 0;

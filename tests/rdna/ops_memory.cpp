@@ -101,17 +101,7 @@ void load(Wave& w, const Instruction& in) {
         }
         uint32_t value = 0;
         if (const std::byte* host = locate(w, in, places, l, 0, shape.bytes)) std::memcpy(&value, host, shape.bytes);
-        if (shape.is_signed) {
-            const int shift = 32 - 8 * shape.bytes;
-            value = static_cast<uint32_t>(static_cast<int32_t>(value << shift) >> shift);
-        }
-        uint32_t& to = w.v[r][l];
-        if (!shape.d16)
-            to = value;
-        else if (shape.high)
-            to = (to & 0xffff) | value << 16;
-        else
-            to = (to & 0xffff0000) | (value & 0xffff);
+        put_narrow(w.v[r][l], value, shape);
     });
     count(w, places, shape.bytes, false);
     const uint32_t sequence = ++w.issued[static_cast<size_t>(Counter::load)];

@@ -44,8 +44,8 @@ class Tidy(unittest.TestCase):
 
     def test_the_pattern_finds_paths_of_a_machine(self):
         self.assertTrue(MACHINE.search("cd " + "/home/somebody/vkinfer"))
-        self.assertTrue(MACHINE.search('"' + "/work/models" + '"'))
-        self.assertFalse(MACHINE.search("/usr/share/vulkan, $HOME/work/x, HOME=/root, docs/data/x"))
+        self.assertTrue(MACHINE.search('"' + "/scratch/models" + '"'))
+        self.assertFalse(MACHINE.search("/usr/share/vulkan, $HOME/data/x, HOME=/root, docs/data/x"))
 
     def test_no_hosts_of_a_machine(self):
         hosts = hosts_of_this_machine()
