@@ -57,7 +57,9 @@ void main() {
     }
 
     uint x_at[n_columns];
-    [[unroll]] for (uint n = 0; n < n_columns; n++) x_at[n] = (first_column + n) * (push.x_stride / kStrideUnit);
+    // Columns beyond the last are computed as copies of it and not stored: x need not reach further.
+    const uint last_column = counts[count_index] - 1u;
+    [[unroll]] for (uint n = 0; n < n_columns; n++) x_at[n] = min(first_column + n, last_column) * (push.x_stride / kStrideUnit);
     accumulate(strip_tile, strip_row, x_at, n_columns, split, n_splits, push.n_blocks, acc);
 
     if (n_splits > 1u) {
