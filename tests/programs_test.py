@@ -117,6 +117,25 @@ class Bench(unittest.TestCase):
                 with self.subTest(k=k, v=v):
                     self.check(SYNTHETIC, "-ctk", k, "-ctv", v)
 
+    @unittest.skipUnless(COMPUTES, "no time passes where nothing is computed")
+    def test_profile(self):
+        trace = os.path.join(CACHE.name, "trace.json")
+        done = subprocess.run([OPTIONS.bench, "-m", SYNTHETIC, "-p", "64", "-n", "2", "-r", "1", "--profile", "--profile-trace", trace],
+                              capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("prefill: 1 step of 64.0 tokens", done.stderr)
+        self.assertIn("decode: 2 steps of 1.0 tokens", done.stderr)
+        with open(trace) as file:
+            events = [event for event in json.load(file)["traceEvents"] if event["ph"] == "X"]
+        steps = [event for event in events if event["tid"] == 1]
+        self.assertEqual(len(steps), 3)
+        for step in steps:
+            inside = [event for event in events if event["tid"] == 2 and event["args"]["step"] == step["args"]["step"]]
+            self.assertGreater(len(inside), 10)
+            # Every dispatch takes time, and together they are the step.
+            self.assertGreater(min(event["dur"] for event in inside), 0)
+            self.assertAlmostEqual(sum(event["dur"] for event in inside), step["dur"], delta=1)
+
     def test_micro_batches(self):
         self.check(SYNTHETIC, "-ub", "7")
 

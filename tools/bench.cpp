@@ -6,6 +6,7 @@
 #include "tools/bench_run.h"
 #include "tools/devices_command.h"
 #include "tools/engine_flags.h"
+#include "tools/profile_report.h"
 #include "tools/program.h"
 
 #include <chrono>
@@ -24,6 +25,7 @@ struct Flags {
     std::string output = "md";
     std::string output_err = "none";
     int32_t delay_s = 0;
+    ProfileFlags profile;
     bool lists_devices = false;
     bool validation = false;
     bool is_verbose = false;
@@ -93,6 +95,7 @@ int bench(const Flags& flags) {
     print([](BenchPrinter& printer) { return printer.begin(); });
     std::unique_ptr<runtime::ModelRunner> runner;
     std::unique_ptr<BenchSession> session;
+    const std::shared_ptr<runtime::StepProfile> profile = flags.profile.make();
     BenchResult result;
     result.cpu_info = cpu_name();
     const BenchTest* last = nullptr;
@@ -106,8 +109,10 @@ int bench(const Flags& flags) {
         if (last == nullptr || !last->shares_runner_with(test)) {
             session.reset();
             runner.reset(); // the old weights go before the new ones come
-            runner = runtime::create_runner(runner_flags(flags, tests, test));
-            session = std::make_unique<BenchSession>(*runner);
+            runtime::EngineOptions options = runner_flags(flags, tests, test);
+            options.profile = profile;
+            runner = runtime::create_runner(options);
+            session = std::make_unique<BenchSession>(*runner, profile.get());
             const runtime::ModelSummary summary = runtime::summarise(format::GgufFile(test.model));
             result.model_type = summary.type;
             result.model_size = summary.size_bytes;
@@ -122,6 +127,8 @@ int bench(const Flags& flags) {
         result.test_time = utc_now();
         result.samples_ns = session->measure(test, params.repetitions, params.has_warmup, progress);
         print([&](BenchPrinter& printer) { return printer.result(result); });
+        flags.profile.report(profile.get());
+        if (profile) profile->clear();
     }
     print([](BenchPrinter& printer) { return printer.end(); });
     return kExitOk;
@@ -222,6 +229,7 @@ CommandBody add_bench(CLI::App& app) {
     app.add_option("--oe,--output-err", flags->output_err, "format on standard error (-oe)")
         ->check(formats)
         ->capture_default_str();
+    add_profile_flags(app, flags->profile);
     app.add_flag("--list-devices", flags->lists_devices, "list devices and exit");
     app.add_flag("--progress", params.shows_progress, "say what is being run");
     app.add_flag_function("--no-warmup", [&params](int64_t) { params.has_warmup = false; }, "no run before the first");

@@ -12,6 +12,10 @@ Token BenchSession::random_token() {
     return static_cast<Token>(random_() % static_cast<uint32_t>(runner_.limits().n_vocab));
 }
 
+void BenchSession::profile_steps(bool is_active) {
+    if (profile_ != nullptr) profile_->is_active = is_active;
+}
+
 void BenchSession::evaluate(std::span<const StepToken> tokens) {
     if (auto logits = runner_.evaluate(tokens); !logits) throw logits.error();
 }
@@ -74,6 +78,7 @@ std::vector<uint64_t> BenchSession::measure(const BenchTest& test, int32_t repet
             progress(std::format("depth run {}/{}{}", i + 1, repetitions, is_cached ? " (cached)" : ""));
         }
         prepare(test);
+        profile_steps(true);
         const auto start = std::chrono::steady_clock::now();
         if (test.n_prompt > 0) {
             progress(std::format("prompt run {}/{}", i + 1, repetitions));
@@ -84,6 +89,7 @@ std::vector<uint64_t> BenchSession::measure(const BenchTest& test, int32_t repet
             generate(test.n_depth + test.n_prompt, test.n_gen);
         }
         const auto elapsed = std::chrono::steady_clock::now() - start;
+        profile_steps(false);
         samples_ns.push_back(static_cast<uint64_t>(std::chrono::nanoseconds(elapsed).count()));
     }
     return samples_ns;

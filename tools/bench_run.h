@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/model_runner.h"
+#include "runtime/step_profile.h"
 #include "tools/bench_params.h"
 
 #include <functional>
@@ -14,7 +15,11 @@ namespace vkinfer::tools {
 /// One runner and what its cache holds; tests with the same depth share the filled part.
 class BenchSession {
 public:
-    explicit BenchSession(runtime::ModelRunner& runner) : runner_(runner) {}
+    /// `profile`: what the runner times its steps into, or null; it counts during the repetitions only.
+    explicit BenchSession(runtime::ModelRunner& runner, runtime::StepProfile* profile = nullptr)
+        : runner_(runner), profile_(profile) {
+        profile_steps(false);
+    }
 
     /// Nanoseconds of each repetition. `progress` gets lines such as "prompt run 1/5". Throws Error.
     std::vector<uint64_t> measure(const BenchTest& test, int32_t repetitions, bool has_warmup,
@@ -26,8 +31,10 @@ private:
     void generate(int32_t position, int32_t n_tokens);
     void evaluate(std::span<const runtime::StepToken> tokens);
     runtime::Token random_token();
+    void profile_steps(bool is_active);
 
     runtime::ModelRunner& runner_;
+    runtime::StepProfile* profile_;
     std::mt19937 random_{42};
     int32_t kept_depth_ = 0; ///< tokens at the beginning of the cache
     std::vector<runtime::StepToken> batch_;

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "tools/engine_flags.h"
+#include "tools/profile_report.h"
 #include "tools/program.h"
 
 #include <algorithm>
@@ -122,11 +123,13 @@ std::vector<Token> parse_tokens(const std::string& json, const std::string& sour
 CommandBody add_logits_command(CLI::App& app) {
     struct Flags {
         EngineOptions engine;
+        ProfileFlags profile;
         std::vector<std::string> tokens, outputs;
         int32_t chunk = 0;
     };
     const auto flags = std::make_shared<Flags>();
     add_model_flags(app, flags->engine);
+    add_profile_flags(app, flags->profile);
     app.add_option("--tokens", flags->tokens, "JSON file with a list of token ids; several run interleaved")
         ->expected(1)
         ->take_all()
@@ -159,6 +162,7 @@ CommandBody add_logits_command(CLI::App& app) {
         options.n_parallel = static_cast<int32_t>(lists.size());
         const size_t round = flags->chunk > 0 ? static_cast<size_t>(flags->chunk) * lists.size() : n_total;
         options.n_ubatch = static_cast<int32_t>(std::min({round, n_total, kLargestBatch}));
+        options.profile = flags->profile.make();
         const auto runner = create_runner(options, options.n_ubatch);
         for (size_t i = 0; i < lists.size(); ++i) {
             for (const Token token : lists[i]) {
@@ -185,6 +189,7 @@ CommandBody add_logits_command(CLI::App& app) {
             if (!files[i])
                 throw Error(ErrorKind::io, std::format("{}: writing failed; is the disk full?", flags->outputs[i]));
         }
+        flags->profile.report(options.profile.get());
         if (options.count_experts) print_expert_load(runner->expert_load());
         return kExitOk;
     };

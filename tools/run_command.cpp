@@ -3,6 +3,7 @@
 #include "tools/answer.h"
 #include "tools/engine_flags.h"
 #include "tools/interrupt.h"
+#include "tools/profile_report.h"
 #include "tools/program.h"
 
 #include <cstdio>
@@ -22,6 +23,7 @@ constexpr int kExitInterrupted = 130; // as a shell reports SIGINT
 struct Flags {
     EngineOptions engine;
     SamplingFlags sampling;
+    ProfileFlags profile;
     std::optional<std::string> prompt;
     std::string system;
     int32_t max_tokens = -1;
@@ -42,7 +44,9 @@ int run(const Flags& flags) {
     const std::string text = prompt_text(flags);
     if (text.empty())
         throw Error(ErrorKind::invalid_input, "The prompt is empty.", "Give it with -p or on standard input.");
-    const auto engine = create_engine(flags.engine, flags.is_quiet);
+    EngineOptions options = flags.engine;
+    options.profile = flags.profile.make();
+    const auto engine = create_engine(options, flags.is_quiet);
 
     GenerationRequest request;
     request.sampling = flags.sampling.over(engine->info().default_sampling);
@@ -65,6 +69,7 @@ int run(const Flags& flags) {
         interrupted());
     std::fputc('\n', stdout);
     if (flags.shows_timings) std::fprintf(stderr, "%s\n", timing_text(result).c_str());
+    flags.profile.report(options.profile.get());
     return result.reason == FinishReason::cancelled ? kExitInterrupted : kExitOk;
 }
 
@@ -75,6 +80,7 @@ CommandBody add_run_command(CLI::App& app) {
     add_model_flags(app, flags->engine);
     add_engine_flags(app, flags->engine);
     add_sampling_flags(app, flags->sampling);
+    add_profile_flags(app, flags->profile);
     app.add_option("-p,--prompt", flags->prompt, "the question; default: standard input");
     app.add_option("--system,--sys", flags->system, "system message");
     app.add_flag("--raw", flags->is_raw, "continue the text itself, without the chat template");

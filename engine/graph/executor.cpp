@@ -79,14 +79,14 @@ gpu::Ticket RecordedPlan::submit(uint32_t first, uint32_t last) {
     return ticket;
 }
 
-std::vector<double> RecordedPlan::dispatch_ns() {
+std::vector<DispatchTime> RecordedPlan::dispatch_times() const {
     if (!timestamps_) return {};
-    std::vector<double> durations;
+    std::vector<DispatchTime> times;
     for (const gpu::CommandList& piece : pieces_) {
         const std::vector<double> stamps = piece.timestamps_ns();
-        for (size_t i = 1; i < stamps.size(); ++i) durations.push_back(stamps[i] - stamps[i - 1]);
+        for (size_t i = 1; i < stamps.size(); ++i) times.push_back({stamps[i - 1], stamps[i]});
     }
-    return durations;
+    return times;
 }
 
 } // namespace vkinfer::graph

@@ -12,6 +12,12 @@
 
 namespace vkinfer::graph {
 
+/// On the device's clock, from an arbitrary start.
+struct DispatchTime {
+    double begin_ns = 0;
+    double end_ns = 0;
+};
+
 /// A plan with its command lists. Replaying costs one submission, or one per group of pieces, and nothing else.
 class RecordedPlan {
 public:
@@ -32,8 +38,9 @@ public:
     std::span<const uint32_t> piece_ends() const { return piece_ends_; }
     const Plan& plan() const { return plan_; }
 
-    /// Nanoseconds of each dispatch of the last finished submission; empty without timestamps.
-    std::vector<double> dispatch_ns();
+    /// When each dispatch ran, of the last finished submission of each piece; empty without timestamps. A dispatch
+    /// begins where the one before it ended: work of neighbours that overlaps counts for the later one.
+    std::vector<DispatchTime> dispatch_times() const;
 
 private:
     gpu::Device& device_;

@@ -19,6 +19,8 @@
 
 namespace vkinfer::runtime {
 
+class StepProfile;
+
 struct EngineOptions {
     std::filesystem::path model;  ///< GGUF file, or the first of a split one; empty: default_model_path()
     std::string device;           ///< index, UUID or part of the name; empty: the best one
@@ -33,9 +35,10 @@ struct EngineOptions {
     std::string act = "auto";     ///< activations in matmuls: auto, f32, f16, q8
     bool validation = false;      ///< run under the Vulkan validation layer
     bool count_experts = false;   ///< count how often each expert is chosen (ModelRunner::expert_load)
-    std::string alias;            ///< name of the model towards clients; empty: the file's own
-    std::string chat_template;    ///< Jinja text in place of the file's template; empty: the file's
-    bool warm_up = true;          ///< compile every pipeline now, so that the first request does not wait for it
+    std::shared_ptr<StepProfile> profile; ///< when given, every dispatch is timed into it (runtime/step_profile.h)
+    std::string alias;                    ///< name of the model towards clients; empty: the file's own
+    std::string chat_template;            ///< Jinja text in place of the file's template; empty: the file's
+    bool warm_up = true; ///< compile every pipeline now, so that the first request does not wait for it
     SchedulerOptions scheduling;
     Log log;
     LoadCallback progress; ///< on the caller's thread

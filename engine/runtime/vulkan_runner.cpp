@@ -19,6 +19,7 @@
 #include "runtime/placed_memory.h"
 #include "runtime/runner_options.h"
 #include "runtime/step_builder.h"
+#include "runtime/step_profile.h"
 #include "runtime/weight_loader.h"
 
 #include <algorithm>
@@ -46,6 +47,7 @@ public:
         : instance_({.validation = options.validation, .log = options.log}),
           device_(instance_, options.device, device_options(options)), pipelines_(device_),
           policy_(kernels::choose_policy(device_.capabilities(), policy_options(options))), log_(options.log),
+          profile_(options.profile),
           budget_ns_(1e6 * (options.submit_budget_ms >= 0
                                 ? options.submit_budget_ms
                                 : static_cast<int32_t>(device_.capabilities().submit_budget_ms))),
@@ -215,7 +217,7 @@ private:
         for (const graph::External& external : compiled.externals) externals.push_back(range_of(external));
         std::vector<uint32_t> piece_ends = worst_case_pieces(compiled, shape);
         auto made = std::make_unique<graph::RecordedPlan>(device_, pipelines_, std::move(compiled), arena_.buffer,
-                                                          externals, false, std::move(piece_ends));
+                                                          externals, profile_ != nullptr, std::move(piece_ends));
         auto& place = plans_[shape];
         place = std::move(made);
         return *place;
@@ -256,13 +258,23 @@ private:
         const models::StepShape shape = shape_of(tokens);
         graph::RecordedPlan& recorded = plan_for_rates(shape);
         write_step(step_.mapped(), layout_, tokens, chunks_, shapes_->group(), shape.rows_per_tile);
+        const auto start = std::chrono::steady_clock::now();
         if (budget_ns_ <= 0) {
             device_.wait(recorded.submit());
         } else {
             submit_within_budget(recorded, extent_of(shape));
         }
+        if (profile_) profile_step(recorded, shape, tokens.size(), std::chrono::steady_clock::now() - start);
         const auto n_outputs = static_cast<size_t>(std::ranges::count_if(tokens, &StepToken::want_logits));
         return logits_.mapped_as<const float>().first(n_outputs * config_.n_vocab);
+    }
+
+    void profile_step(const graph::RecordedPlan& recorded, const models::StepShape& shape, size_t n_tokens,
+                      std::chrono::duration<double, std::nano> wall) {
+        graph::costs_of(recorded.plan(), extent_of(shape), costs_);
+        const bool reads_prompt = std::ranges::any_of(chunks_, [](const StepChunk& c) { return c.n_tokens > 1; });
+        profile_->add_step(reads_prompt ? StepPhase::prefill : StepPhase::decode, n_tokens, recorded.plan(), costs_,
+                           recorded.dispatch_times(), wall.count());
     }
 
     /// Also sets chunks_.
@@ -279,10 +291,12 @@ private:
         graph::KvExtent extent{.n_tokens = shape.n_tokens, .n_tiles = shape.n_tiles};
         for (const StepChunk& chunk : chunks_) {
             const uint64_t n_keys = uint64_t{chunk.first_position} + chunk.n_tokens;
-            extent.pairs += chunk.n_tokens * n_keys;
+            // A token sees the keys up to its own, a tile those up to its last token's: half of the chunk on average.
+            const uint64_t mean_keys = chunk.first_position + (uint64_t{chunk.n_tokens} + 1) / 2;
+            extent.pairs += chunk.n_tokens * mean_keys;
             const uint64_t n_tiles =
                 (uint64_t{chunk.n_tokens} * shapes_->group() + shape.rows_per_tile - 1) / shape.rows_per_tile;
-            extent.tile_keys += n_tiles * n_keys;
+            extent.tile_keys += n_tiles * std::min(n_keys, mean_keys + shape.rows_per_tile);
         }
         return extent;
     }
@@ -387,6 +401,7 @@ private:
     kernels::PipelineStore pipelines_;
     kernels::Policy policy_;
     Log log_;
+    std::shared_ptr<StepProfile> profile_; ///< only when somebody profiles
     const models::Architecture* architecture_ = nullptr;
     models::ModelConfig config_;
     RunnerLimits limits_;

@@ -24,6 +24,7 @@ class PipelineStore;
 namespace vkinfer::runtime {
 
 struct MemoryDecision;
+class StepProfile;
 
 struct RunnerOptions {
     std::filesystem::path model; ///< GGUF file, or the first of a split one
@@ -44,7 +45,8 @@ struct RunnerOptions {
     bool capture_statistics = false; ///< pipelines keep statistics and machine code (`vkinfer shaders`)
     Log log;
     LoadCallback progress;
-    int32_t submit_budget_ms = -1; ///< estimated time of one submission at most; 0: no limit; -1: the driver's
+    int32_t submit_budget_ms = -1;        ///< estimated time of one submission at most; 0: no limit; -1: the driver's
+    std::shared_ptr<StepProfile> profile; ///< when given, every dispatch is timed into it
     std::function<void(gpu::Device&)> on_device; ///< for tests: called with the new device before it is used
 };
 
