@@ -160,6 +160,37 @@ TEST_CASE("every weight type compiles without spills or scratch, whatever reads 
     }
 }
 
+TEST_CASE("the kernels that measure the roofs consist of what they count") {
+    gpu::Instance instance;
+    gpu::Device device(instance, "", {.capture_statistics = true});
+    const gpu::Capabilities& capabilities = device.capabilities();
+    kernels::PipelineStore pipelines(device);
+    const auto stats_of = [&](const char* shader, std::vector<uint32_t> specialization) {
+        kernels::Dispatch dispatch;
+        dispatch.shader = kernels::find_shader(shader);
+        REQUIRE(dispatch.shader != nullptr);
+        dispatch.specialization = std::move(specialization);
+        if (dispatch.shader->coopmat) dispatch.subgroup_size = 32;
+        const gpu::PipelineStats stats = pipelines.get(dispatch).stats();
+        INFO(shader);
+        CHECK(stats.spilled_vgprs.value_or(0) + stats.spilled_sgprs.value_or(0) == 0);
+        CHECK(stats.scratch_bytes.value_or(0) == 0);
+        return stats;
+    };
+    const gpu::PipelineStats copy = stats_of("roofline_memory", {256, 1});
+    CHECK(copy.count_instructions("global_load") == 8);
+    CHECK(copy.count_instructions("global_store") == 8);
+    CHECK(stats_of("roofline_memory", {256, 0}).count_instructions("global_load") == 8);
+    stats_of("roofline_alu.f32", {256});
+    if (capabilities.dot_4x8_signed_accelerated) {
+        CHECK(stats_of("roofline_alu.dot", {256}).count_instructions("v_dot4") == 16 * 8);
+    }
+    if (capabilities.cooperative_matrix) {
+        CHECK(stats_of("roofline_matrix.f16", {128, 16, 16, 16}).count_instructions("v_wmma") == 16);
+        CHECK(stats_of("roofline_matrix.s8", {128, 16, 16, 16}).count_instructions("v_wmma") == 16);
+    }
+}
+
 TEST_CASE("experts of every weight type compile without spills or scratch, from one token to many") {
     gpu::Instance instance;
     gpu::Device device(instance, "", {.capture_statistics = true});

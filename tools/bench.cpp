@@ -8,6 +8,7 @@
 #include "tools/engine_flags.h"
 #include "tools/profile_report.h"
 #include "tools/program.h"
+#include "tools/roofline_report.h"
 
 #include <chrono>
 #include <cstdio>
@@ -26,6 +27,7 @@ struct Flags {
     std::string output_err = "none";
     int32_t delay_s = 0;
     ProfileFlags profile;
+    bool measures_roofline = false;
     bool lists_devices = false;
     bool validation = false;
     bool is_verbose = false;
@@ -95,7 +97,12 @@ int bench(const Flags& flags) {
     print([](BenchPrinter& printer) { return printer.begin(); });
     std::unique_ptr<runtime::ModelRunner> runner;
     std::unique_ptr<BenchSession> session;
-    const std::shared_ptr<runtime::StepProfile> profile = flags.profile.make();
+    std::shared_ptr<runtime::StepProfile> profile = flags.profile.make();
+    if (!profile && flags.measures_roofline) {
+        profile = std::make_shared<runtime::StepProfile>(runtime::StepProfile::Options{.takes_times = false});
+    }
+    std::optional<runtime::DeviceRoofline> roofline;
+    std::optional<ProfilePeaks> peaks;
     BenchResult result;
     result.cpu_info = cpu_name();
     const BenchTest* last = nullptr;
@@ -111,6 +118,12 @@ int bench(const Flags& flags) {
             runner.reset(); // the old weights go before the new ones come
             runtime::EngineOptions options = runner_flags(flags, tests, test);
             options.profile = profile;
+            if (flags.measures_roofline && (!roofline || last->device != test.device)) {
+                roofline = runtime::measure_device(options);
+                peaks = {roofline->roofline.bytes(), roofline->flops()};
+                std::fprintf(stderr, "%s: %s\n", roofline->device.c_str(),
+                             kernels::describe(roofline->roofline).c_str());
+            }
             runner = runtime::create_runner(options);
             session = std::make_unique<BenchSession>(*runner, profile.get());
             const runtime::ModelSummary summary = runtime::summarise(format::GgufFile(test.model));
@@ -126,8 +139,10 @@ int bench(const Flags& flags) {
         result.test = test;
         result.test_time = utc_now();
         result.samples_ns = session->measure(test, params.repetitions, params.has_warmup, progress);
+        if (roofline) add_roofline_fields(result, *profile, *roofline);
         print([&](BenchPrinter& printer) { return printer.result(result); });
-        flags.profile.report(profile.get());
+        if (roofline) std::fputs(roofline_text(result, *profile, *roofline).c_str(), stderr);
+        flags.profile.report(profile.get(), peaks);
         if (profile) profile->clear();
     }
     print([](BenchPrinter& printer) { return printer.end(); });
@@ -230,6 +245,8 @@ CommandBody add_bench(CLI::App& app) {
         ->check(formats)
         ->capture_default_str();
     add_profile_flags(app, flags->profile);
+    app.add_flag("--roofline", flags->measures_roofline,
+                 "measure the device's memory and arithmetic first and print the shares that are achieved");
     app.add_flag("--list-devices", flags->lists_devices, "list devices and exit");
     app.add_flag("--progress", params.shows_progress, "say what is being run");
     app.add_flag_function("--no-warmup", [&params](int64_t) { params.has_warmup = false; }, "no run before the first");

@@ -164,6 +164,9 @@ public:
         }
         text += std::format("    \"samples_ns\": [ {} ],\n", joined(result.samples_ns, "{}"));
         text += std::format("    \"samples_ts\": [ {} ],\n", joined(result.samples_ts(), "{:g}"));
+        for (const auto& [name, value] : result.more_numbers) {
+            text += std::format("    {}: {},\n", json_string(name), json_number(value));
+        }
         text += std::format("    \"median_ts\": {},\n", real(median(result.samples_ts())));
         text += std::format("    \"paths\": {}\n  }}", json_string(result.paths));
         return text;
@@ -182,6 +185,9 @@ public:
         for (const Field& field : fields()) text += std::format("\"{}\": {}, ", field.name, json_value(field, result));
         text += std::format("\"samples_ns\": [ {} ],\"samples_ts\": [ {} ],", joined(result.samples_ns, "{}"),
                             joined(result.samples_ts(), "{:g}"));
+        for (const auto& [name, value] : result.more_numbers) {
+            text += std::format("{}: {}, ", json_string(name), json_number(value));
+        }
         return text + std::format("\"median_ts\": {}, \"paths\": {}}}\n", real(median(result.samples_ts())),
                                   json_string(result.paths));
     }

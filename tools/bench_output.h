@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vkinfer::tools {
@@ -21,6 +22,7 @@ struct BenchResult {
     std::string paths;     ///< device, driver and kernel paths
     std::string test_time; ///< RFC 3339, UTC
     std::vector<uint64_t> samples_ns;
+    std::vector<std::pair<std::string, double>> more_numbers; ///< further fields, in JSON only
 
     std::vector<double> samples_ts() const;
 };

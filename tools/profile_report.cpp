@@ -125,7 +125,7 @@ std::string chrome_trace(const StepProfile& profile) {
 
 std::shared_ptr<StepProfile> ProfileFlags::make() const {
     if (!is_on && !by_label && trace.empty()) return nullptr;
-    return std::make_shared<StepProfile>(!trace.empty());
+    return std::make_shared<StepProfile>(StepProfile::Options{.keeps_events = !trace.empty()});
 }
 
 void ProfileFlags::report(const StepProfile* profile, const std::optional<ProfilePeaks>& peaks) const {

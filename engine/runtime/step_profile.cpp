@@ -61,11 +61,15 @@ void StepProfile::add_step(StepPhase phase, uint64_t n_tokens, const graph::Plan
     sums.n_dispatches += plan.dispatches.size();
     sums.n_barriers += plan.n_barriers();
     sums.wall_ns += wall_ns;
+    for (const graph::Cost& cost : costs) {
+        sums.bytes += cost.bytes;
+        sums.flops += cost.flops;
+    }
     const uint64_t step = n_steps_++;
     if (times.empty()) return;
     sums.device_ns += times.back().end_ns - times.front().begin_ns;
-    const bool keeps = keeps_events_ && events_.size() + times.size() < kMaxEvents;
-    if (keeps_events_ && !keeps) ++n_dropped_steps_;
+    const bool keeps = options_.keeps_events && events_.size() + times.size() < kMaxEvents;
+    if (options_.keeps_events && !keeps) ++n_dropped_steps_;
     if (keeps) {
         events_.push_back(
             {.name = std::format("{} of {} token{}", to_string(phase), n_tokens, n_tokens == 1 ? "" : "s"),

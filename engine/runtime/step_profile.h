@@ -40,6 +40,8 @@ struct PhaseProfile {
     uint64_t n_tokens = 0;
     uint64_t n_dispatches = 0; ///< of all steps
     uint64_t n_barriers = 0;
+    uint64_t bytes = 0; ///< of all dispatches
+    uint64_t flops = 0;
     double device_ns = 0; ///< from the first dispatch of each step to its last
     double wall_ns = 0;   ///< on the host, from the submission to its end
     std::map<std::string, ProfileSum> by_kernel;
@@ -61,7 +63,14 @@ public:
     /// Steps beyond this many dispatches are counted but not kept for the trace.
     static constexpr size_t kMaxEvents = 400'000;
 
-    explicit StepProfile(bool keeps_events = false) : keeps_events_(keeps_events) {}
+    struct Options {
+        bool takes_times = true;   ///< false: only counts bytes, flops and dispatches, which costs nothing
+        bool keeps_events = false; ///< for a trace
+    };
+
+    explicit StepProfile(const Options& options) : options_(options) {}
+
+    bool takes_times() const { return options_.takes_times; }
 
     /// Whether steps count now; what runs in between (warming up, filling a cache) is left out.
     bool is_active = true;
@@ -77,7 +86,7 @@ public:
     uint64_t n_dropped_steps() const { return n_dropped_steps_; }
 
 private:
-    bool keeps_events_;
+    Options options_;
     std::array<PhaseProfile, kStepPhases> phases_;
     std::vector<ProfileEvent> events_;
     uint64_t n_steps_ = 0;

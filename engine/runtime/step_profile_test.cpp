@@ -38,7 +38,7 @@ TEST_CASE("sums go to kernels, ops of all layers, and parts of the model") {
     for (size_t i = 0; i < plan.dispatches.size(); ++i) {
         times.push_back({1000.0 + 10.0 * static_cast<double>(i), 1010.0 + 10.0 * static_cast<double>(i)});
     }
-    StepProfile profile(true);
+    StepProfile profile({.keeps_events = true});
     profile.add_step(StepPhase::decode, 1, plan, costs, times, 100);
     profile.is_active = false;
     profile.add_step(StepPhase::decode, 1, plan, costs, times, 100);
@@ -49,6 +49,8 @@ TEST_CASE("sums go to kernels, ops of all layers, and parts of the model") {
     CHECK(decode.n_steps == 1);
     CHECK(decode.n_tokens == 1);
     CHECK(decode.n_barriers == plan.dispatches.size());
+    CHECK(decode.bytes == 100 * plan.dispatches.size());
+    CHECK(decode.flops == 10 * plan.dispatches.size());
     CHECK(decode.device_ns == doctest::Approx(80));
     const ProfileSum& experts = decode.by_kernel.at("expert_matvec.q4_0.f32");
     CHECK(experts.n_dispatches == 2);
@@ -76,7 +78,7 @@ TEST_CASE("sums go to kernels, ops of all layers, and parts of the model") {
 TEST_CASE("a device without timestamps still counts steps") {
     const graph::Plan plan = plan_of({{"output", "matvec.q4_0.f32"}});
     const std::vector<graph::Cost> costs(1);
-    StepProfile profile;
+    StepProfile profile({});
     profile.add_step(StepPhase::decode, 1, plan, costs, {}, 5);
     CHECK(profile.phase(StepPhase::decode).n_steps == 1);
     CHECK(profile.phase(StepPhase::decode).by_kernel.empty());
