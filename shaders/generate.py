@@ -3,7 +3,8 @@
 
     generate.py list  MANIFEST GENDIR           one line per variant for meson:  name;file;-DA_X=1 -IGENDIR/a.x
     generate.py code  MANIFEST GENDIR           kernels.gen.h, one KERNEL.gen.glsl per kernel, and for each value of an
-                                                axis in include_axes a folder AXIS.VALUE with the AXIS.glsl to include
+                                                axis in include_axes a folder AXIS.VALUE with the AXIS.glsl to include, and
+                                                for weights the sizes of a tile
     generate.py embed MANIFEST OUT.S OUT.cpp VAL SPIRV...
                                                 checks every module with spirv-val (VAL), then writes an assembler file
                                                 that includes them, the table that finds them by name, and the layouts
@@ -103,6 +104,13 @@ def glsl_of(kernel):
     return "\n".join(lines) + "\n"
 
 
+def tile_of(weight):
+    """The sizes of a tile: 16 rows of a block of the file."""
+    sizes = {"kTileElements": weight["tile"], "kTileCodeBytes": 256 * weight["granules"],
+             "kTileScaleBytes": 16 * weight["scale_bytes"]}
+    return "".join(f"const uint {name} = {value}u;\n" for name, value in sizes.items())
+
+
 def header_of(manifest):
     out = ["// Written by shaders/generate.py from shaders/manifest.json: typed push and specialisation structs.",
            "#pragma once", "", "#include <array>", "#include <bit>", "#include <cstdint>", "",
@@ -142,6 +150,8 @@ def code(manifest, directory):
             folder = os.path.join(directory, f"{axis}.{value}")
             os.makedirs(folder, exist_ok=True)
             write_if_changed(os.path.join(folder, f"{axis}.glsl"), f'#include "{axis}/{value}.glsl"\n')
+    for name, weight in manifest["weights"].items():
+        write_if_changed(os.path.join(directory, f"weight.{name}", "weight_tile.glsl"), tile_of(weight))
     write_if_changed(os.path.join(directory, "kernels.gen.h"), header_of(manifest))
 
 

@@ -8,6 +8,7 @@
 #include "kernels.gen.h"
 #include "kernels/codebooks.h"
 #include "kernels/pipeline_store.h"
+#include "kernels/repack.h"
 #include "kernels/weight_layout.h"
 
 #include <algorithm>
@@ -64,7 +65,7 @@ void DeviceDecoder::State::decode(std::span<const std::byte> blocks, std::span<f
     const auto n_blocks = static_cast<uint32_t>(n_cols / kernels::kBlockElements);
     std::vector<std::byte> rows(type.row_bytes(n_cols) * kernels::kStripRows);
     std::ranges::copy(blocks, rows.begin());
-    grow(source, rows.size(), "blocks");
+    grow(source, rows.size() + kernels::kRepackSlackBytes, "blocks");
     gpu::write_buffer(device, source, 0, rows);
 
     const uint64_t code_bytes = round_up(kernels::weight_code_bytes(layout, kernels::kStripRows, n_cols), kAlignment);
@@ -72,24 +73,22 @@ void DeviceDecoder::State::decode(std::span<const std::byte> blocks, std::span<f
          "repacked");
     grow(values, n_cols * kernels::kStripRows * sizeof(float), "values");
 
-    const kernels::shader::RepackSpec repack_spec;
-    const kernels::shader::RepackPush repack{.source = source.address(),
-                                             .codes = repacked.address(),
-                                             .scales = repacked.address() + code_bytes,
-                                             .n_rows = kernels::kStripRows,
-                                             .n_blocks = n_blocks,
-                                             .first_strip = 0};
+    const kernels::Repack parts{.source = source.address(),
+                                .codes = repacked.address(),
+                                .scales = repacked.address() + code_bytes,
+                                .n_rows = kernels::kStripRows,
+                                .n_cols = static_cast<uint32_t>(n_cols),
+                                .n_strips = 1};
+    const kernels::Dispatch repack = kernels::repack(layout, parts);
     const kernels::shader::DequantizeSpec decode_spec;
-    const kernels::shader::DequantizePush dequantize{.codes = repack.codes,
-                                                     .scales = repack.scales,
+    const kernels::shader::DequantizePush dequantize{.codes = parts.codes,
+                                                     .scales = parts.scales,
                                                      .table = codebooks.address(device, type.type),
                                                      .n_rows = kernels::kStripRows,
                                                      .n_blocks = n_blocks};
     const gpu::BufferRange out(values);
     gpu::CommandList commands(device, {.name = "decode"});
-    commands.dispatch(pipelines.get(dispatch_of("repack", kernels::spec_words(repack_spec))),
-                      kernels::push_bytes(repack, kernels::shader::kRepackPushBytes), {},
-                      (n_blocks * kernels::kStripRows + repack_spec.local_size - 1) / repack_spec.local_size, 1);
+    commands.dispatch(pipelines.get(repack), repack.push, {}, repack.groups[0], repack.groups[1]);
     commands.barrier(gpu::Barrier::compute_to_compute);
     commands.dispatch(pipelines.get(dispatch_of("dequantize", kernels::spec_words(decode_spec))),
                       kernels::push_bytes(dequantize, kernels::shader::kDequantizePushBytes), {&out, 1},

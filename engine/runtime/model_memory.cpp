@@ -23,8 +23,9 @@ using memory::Request;
 namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
-/// Pieces that are read and repacked at once.
-constexpr uint64_t kSlotBytes = 8 * kMiB;
+/// Pieces that are read and repacked at once: a ring that stays in a CPU's second cache is filled and repacked there.
+/// On a virtual machine's disk slots of 4 to 16 MiB loaded at two thirds of the rate.
+constexpr uint64_t kSlotBytes = 2 * kMiB;
 /// What drivers keep for a few hundred compiled pipelines and command buffers, beside our buffers.
 constexpr uint64_t kPipelineBytes = 64 * kMiB;
 constexpr uint32_t kMeasuredLayers = 12;

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "gpu/command_list.h"
 #include "gpu/transfer.h"
-#include "kernels.gen.h"
+#include "kernels/repack.h"
 #include "runtime/model_memory.h"
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include <format>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <thread>
 #include <vector>
 
@@ -27,11 +28,14 @@ using models::TensorNeed;
 
 /// Every device allows this many workgroups in y.
 constexpr uint64_t kMaxGroupsY = 65535;
+/// Slots that are filled at the same time. The others are being repacked; more requests at once make a disk no faster.
+constexpr int kReadsAtOnce = 3;
 constexpr auto kProgressInterval = std::chrono::milliseconds(50);
 
 /// Strips of one tensor that are read and repacked at once.
 struct Chunk {
     const format::TensorInfo* tensor = nullptr;
+    const kernels::WeightLayout* layout = nullptr;
     const gpu::Pipeline* pipeline = nullptr;
     uint64_t codes = 0;
     uint64_t scales = 0;
@@ -41,14 +45,6 @@ struct Chunk {
     uint32_t n_strips = 0;
 };
 
-const gpu::Pipeline& repack_pipeline(kernels::PipelineStore& pipelines, const kernels::WeightLayout& layout) {
-    kernels::Dispatch dispatch;
-    dispatch.shader = kernels::find_shader(std::format("repack.{}", layout.shader_name));
-    VKINFER_ASSERT(dispatch.shader != nullptr);
-    dispatch.specialization = kernels::spec_words(kernels::shader::RepackSpec{});
-    return pipelines.get(dispatch);
-}
-
 /// Cuts the matrices into chunks that fit a slot, in the order of the plan.
 std::vector<Chunk> cut(kernels::PipelineStore& pipelines, const format::GgufFile& file, const WeightPlan& plan,
                        const models::LoadedModel& model, uint64_t slot_bytes) {
@@ -56,7 +52,7 @@ std::vector<Chunk> cut(kernels::PipelineStore& pipelines, const format::GgufFile
     for (const WeightItem& item : plan.items) {
         if (item.layout == nullptr) continue;
         const kernels::Weight weight = model.matrix(item.need.key);
-        const gpu::Pipeline& pipeline = repack_pipeline(pipelines, *item.layout);
+        const gpu::Pipeline& pipeline = pipelines.get(kernels::repack_kernel(*item.layout, weight.n_cols));
         uint64_t rows_before = 0; // stacked sources are whole strips, all but the last
         for (const auto& source : item.need.sources) {
             const format::TensorInfo& tensor = file.tensor(source.name);
@@ -67,7 +63,7 @@ std::vector<Chunk> cut(kernels::PipelineStore& pipelines, const format::GgufFile
                 static_cast<uint32_t>(std::min((slot_bytes - 2 * DirectFile::kAlignment) / strip_bytes, kMaxGroupsY));
             VKINFER_ASSERT(at_once > 0);
             for (uint32_t first = 0; first < n_strips; first += at_once) {
-                Chunk chunk{.tensor = &tensor, .pipeline = &pipeline, .first_strip = first};
+                Chunk chunk{.tensor = &tensor, .layout = item.layout, .pipeline = &pipeline, .first_strip = first};
                 chunk.codes = weight.codes + kernels::weight_code_bytes(*item.layout, rows_before, weight.n_cols);
                 chunk.scales = weight.scales + kernels::weight_scale_bytes(*item.layout, rows_before, weight.n_cols);
                 chunk.n_strips = std::min(at_once, n_strips - first);
@@ -152,8 +148,7 @@ private:
         if (shards_.empty()) { // a file that is in memory already
             file_.read(*chunk.tensor, chunk.offset, memory.first(chunk.size_bytes));
         } else {
-            skip =
-                shards_[chunk.tensor->shard].read_window(chunk.tensor->offset + chunk.offset, chunk.size_bytes, memory);
+            skip = read_window(chunk, memory);
         }
         uint64_t source = slot * slot_bytes + pad + skip;
         // Kernels load words: a tensor that starts between two is moved.
@@ -161,21 +156,28 @@ private:
             std::memmove(ring_.mapped() + aligned, ring_.mapped() + source, chunk.size_bytes);
             source = aligned;
         }
-        const auto n_blocks = static_cast<uint32_t>(chunk.tensor->dims[0] / kernels::kBlockElements);
-        const kernels::shader::RepackPush push{.source = ring_.address() + source,
-                                               .codes = chunk.codes,
-                                               .scales = chunk.scales,
-                                               .n_rows = static_cast<uint32_t>(chunk.tensor->n_rows()),
-                                               .n_blocks = n_blocks,
-                                               .first_strip = chunk.first_strip};
-        const kernels::shader::RepackSpec spec;
-        const uint32_t items = kernels::kStripRows * n_blocks;
+        const kernels::Dispatch dispatch =
+            kernels::repack(*chunk.layout, {.source = ring_.address() + source,
+                                            .codes = chunk.codes,
+                                            .scales = chunk.scales,
+                                            .n_rows = static_cast<uint32_t>(chunk.tensor->n_rows()),
+                                            .n_cols = static_cast<uint32_t>(chunk.tensor->dims[0]),
+                                            .first_strip = chunk.first_strip,
+                                            .n_strips = chunk.n_strips});
         gpu::CommandList commands(device_, {.name = "repack"});
         commands.keep_alive(ring_);
-        commands.dispatch(*chunk.pipeline, kernels::push_bytes(push, kernels::shader::kRepackPushBytes), {},
-                          (items + spec.local_size - 1) / spec.local_size, chunk.n_strips);
+        commands.dispatch(*chunk.pipeline, dispatch.push, {}, dispatch.groups[0], dispatch.groups[1]);
         commands.end();
         device_.wait(device_.submit(commands));
+    }
+
+    size_t read_window(const Chunk& chunk, std::span<std::byte> memory) {
+        reads_.acquire();
+        struct Release {
+            std::counting_semaphore<kReadsAtOnce>& reads;
+            ~Release() { reads.release(); }
+        } const release{reads_};
+        return shards_[chunk.tensor->shard].read_window(chunk.tensor->offset + chunk.offset, chunk.size_bytes, memory);
     }
 
     /// Of the address that the repack kernel reads from; files align tensors to 32 bytes at least.
@@ -186,6 +188,7 @@ private:
     std::span<const Chunk> chunks_;
     const gpu::Buffer& ring_;
     std::vector<DirectFile> shards_;
+    std::counting_semaphore<kReadsAtOnce> reads_{kReadsAtOnce};
     uint64_t all_bytes_ = 0;
     std::atomic<uint64_t> done_bytes_ = 0;
     std::atomic<size_t> next_ = 0;

@@ -1,5 +1,5 @@
 // What the includes of quantised weights share: the order of codes in words, planes of 1, 2 and 4 bits, granules of a
-// tile, and the bytes of a GGUF block. A tile is 16 rows of one block (or super-block: 8 consecutive blocks, one tile).
+// tile. A tile is 16 rows of one block (or super-block: 8 consecutive blocks, one tile).
 #ifndef VKINFER_WEIGHT_CODES
 #define VKINFER_WEIGHT_CODES
 
@@ -53,19 +53,6 @@ void store_half(uint64_t tile, uint half_granule, uint row, uvec2 q) {
 }
 void store_quarter(uint64_t tile, uint quarter, uint row, uint q) {
     AddrU32(tile).v[((quarter >> 2) * 16 + row) * 4 + (quarter & 3u)] = q;
-}
-
-// One GGUF block; blocks start at any byte. A row that pads a strip has blocks of zeros, which stand for zeros in every type.
-struct Source {
-    uint64_t at;
-    bool is_padding;
-};
-uint read_u8(Source s, uint offset) { return s.is_padding ? 0u : uint(AddrU8(s.at).v[offset]); }
-uint read_u16(Source s, uint offset) { return read_u8(s, offset) | read_u8(s, offset + 1) << 8; }
-uint read_u32(Source s, uint offset) { return read_u16(s, offset) | read_u16(s, offset + 2) << 16; }
-// The common order of 32 nibbles: byte j holds element j (low) and j + 16 (high).
-uint read_nibble(Source s, uint offset, uint e) {
-    return e < 16 ? read_u8(s, offset + e) & 15u : read_u8(s, offset + e - 16) >> 4;
 }
 
 #endif

@@ -4,8 +4,8 @@
 #include "gpu/command_list.h"
 #include "graph/executor.h"
 #include "graph/graph.h"
-#include "kernels.gen.h"
 #include "kernels/fragment_map.h"
+#include "kernels/repack.h"
 
 #include <algorithm>
 #include <cmath>
@@ -135,22 +135,17 @@ TestWeight OpHarness::weight_from_blocks(format::TensorType type, uint32_t n_row
                    .codes = made.buffer.address(),
                    .scales = made.buffer.address() + code_bytes,
                    .table = codebooks_.address(device_, type)};
-    const gpu::Buffer source = buffer(blocks.size());
+    const gpu::Buffer source = buffer(blocks.size() + kernels::kRepackSlackBytes);
     write(source, blocks);
 
-    kernels::Dispatch dispatch;
-    dispatch.shader = kernels::find_shader(std::format("repack.{}", layout->shader_name));
-    dispatch.specialization = kernels::spec_words(kernels::shader::RepackSpec{});
-    const kernels::shader::RepackPush push{.source = source.address(),
-                                           .codes = made.weight.codes,
-                                           .scales = made.weight.scales,
-                                           .n_rows = n_rows,
-                                           .n_blocks = made.weight.n_blocks(),
-                                           .first_strip = 0};
-    const uint32_t items = kernels::kStripRows * made.weight.n_blocks();
+    const kernels::Dispatch dispatch = kernels::repack(*layout, {.source = source.address(),
+                                                                 .codes = made.weight.codes,
+                                                                 .scales = made.weight.scales,
+                                                                 .n_rows = n_rows,
+                                                                 .n_cols = n_cols,
+                                                                 .n_strips = made.weight.n_strips()});
     gpu::CommandList commands(device_, {.name = "repack"});
-    commands.dispatch(pipelines_.get(dispatch), kernels::push_bytes(push, kernels::shader::kRepackPushBytes), {},
-                      (items + 63) / 64, made.weight.n_strips());
+    commands.dispatch(pipelines_.get(dispatch), dispatch.push, {}, dispatch.groups[0], dispatch.groups[1]);
     commands.end();
     device_.wait(device_.submit(commands));
     return made;

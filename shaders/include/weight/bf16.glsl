@@ -11,13 +11,11 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     }
 }
 
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    AddrU32 from = AddrU32(source + block * 64);
-    [[unroll]] for (uint g = 0; g < 4; g++) {
-        uvec4 q = uvec4(0);
-        if (!is_padding) {
-            [[unroll]] for (uint i = 0; i < 4; i++) q[i] = from.v[4 * g + i];
-        }
-        AddrU32x4(codes + tile * 1024).v[g * 16 + row] = q;
-    }
+#ifdef WEIGHT_REPACK_ONLY
+// GGUF block: 32 elements in order.
+#define SOURCE_BYTES 64
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    [[unroll]] for (uint g = 0; g < 4; g++) store_granule(code_tile, g, row, read_granule(s, 16 * g));
 }
+#endif

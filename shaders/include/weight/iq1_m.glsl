@@ -25,13 +25,12 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * code_at(c, e) + offset[e / 8];
 }
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: 32 low index bytes, 16 bytes of high bits, 8 of scales.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 3) * 56, is_padding);
-    const uint b = uint(block) & 7u;
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 128u);
-    store_quarter(code_tile, b, row, read_u32(s, 4 * b));
-    AddrU16(code_tile).v[(32 + row) * 8 + b] = uint16_t(read_u16(s, 32 + 2 * b));
-    if (b == 0) AddrU32x2(scale_tile).v[row] = uvec2(read_u32(s, 48), read_u32(s, 52));
+#define SOURCE_BYTES 56
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    [[unroll]] for (uint g = 0; g < 3; g++) store_granule(code_tile, g, row, read_granule(s, 16 * g));
+    AddrU32x2(scale_tile).v[row] = read_pair(s, 48);
 }
+#endif

@@ -18,13 +18,12 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
 
 #include "weight_from_int8.glsl"
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: f16 d, 32 low index bytes, 8 u16 as above.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 3) * 50, is_padding);
-    const uint b = uint(block) & 7u;
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 32u);
-    store_quarter(code_tile, b, row, read_u32(s, 2 + 4 * b));
-    AddrU16(code_tile).v[(32 + row) * 8 + b] = uint16_t(read_u16(s, 34 + 2 * b));
-    if (b == 0) AddrU16(scale_tile).v[row] = uint16_t(read_u16(s, 0));
+#define SOURCE_BYTES 50
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    [[unroll]] for (uint g = 0; g < 3; g++) store_granule(code_tile, g, row, read_granule(s, 2 + 16 * g));
+    AddrU16(scale_tile).v[row] = read_u16(s, 0);
 }
+#endif

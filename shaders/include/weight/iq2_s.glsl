@@ -22,14 +22,17 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * signed_code_at(c, e);
 }
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: f16 d, 32 low index bytes, 32 sign bytes, 8 bytes of high bits, 8 of scales.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 3) * 82, is_padding);
-    const uint b = uint(block) & 7u;
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 288u);
-    store_half(code_tile, b, row, uvec2(read_u32(s, 2 + 4 * b), read_u32(s, 34 + 4 * b)));
-    AddrU8(scale_tile).v[row * 8 + b] = uint8_t(read_u8(s, 66 + b));
-    AddrU8(scale_tile + 128).v[row * 8 + b] = uint8_t(read_u8(s, 74 + b));
-    if (b == 0) AddrU16(scale_tile + 256).v[row] = uint16_t(read_u16(s, 0));
+#define SOURCE_BYTES 82
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    [[unroll]] for (uint g = 0; g < 4; g++) {
+        const uvec2 low = read_pair(s, 2 + 8 * g), signs = read_pair(s, 34 + 8 * g);
+        store_granule(code_tile, g, row, uvec4(low[0], signs[0], low[1], signs[1]));
+    }
+    AddrU32x2(scale_tile).v[row] = read_pair(s, 66);
+    AddrU32x2(scale_tile + 128).v[row] = read_pair(s, 74);
+    AddrU16(scale_tile + 256).v[row] = read_u16(s, 0);
 }
+#endif

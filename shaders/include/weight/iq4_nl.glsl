@@ -14,13 +14,12 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
 
 #include "weight_from_int8.glsl"
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: f16 d, 16 bytes of nibbles.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + block * 18, is_padding);
-    const uint64_t code_tile = tile_at(codes, tile, 256u);
-    const uint64_t scale_tile = tile_at(scales, tile, 32u);
-    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, read_nibble(s, 2, e));
-    store_granule(code_tile, 0, row, pack_4bit(c));
-    AddrU16(scale_tile).v[row] = uint16_t(read_u16(s, 0));
+#define SOURCE_BYTES 18
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    store_granule(code_tile, 0, row, read_nibbles(s, 2));
+    AddrU16(scale_tile).v[row] = read_u16(s, 0);
 }
+#endif

@@ -18,14 +18,12 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
 
 #include "weight_from_int8.glsl"
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: f16 d, u16 and 4 bytes of scales, 128 bytes of nibbles.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 3) * 136, is_padding);
-    const uint b = uint(block) & 7u;
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 2048u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 128u);
-    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, read_nibble(s, 8 + 16 * b, e));
-    store_granule(code_tile, b, row, pack_4bit(c));
-    if (b == 0) AddrU32x2(scale_tile).v[row] = uvec2(read_u32(s, 0), read_u32(s, 4));
+#define SOURCE_BYTES 136
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    [[unroll]] for (uint b = 0; b < 8; b++) store_granule(code_tile, b, row, read_nibbles(s, 8 + 16 * b));
+    AddrU32x2(scale_tile).v[row] = read_pair(s, 0);
 }
+#endif

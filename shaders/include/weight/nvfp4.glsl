@@ -23,17 +23,22 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     }
 }
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: four scales, then 8 bytes for each 16 elements: element j low, j + 8 high.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 1) * 36, is_padding);
-    const uint b = uint(block) & 1u;
-    const uint64_t code_tile = tile_at(codes, tile >> 1, 512u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 1, 64u);
-    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) {
-        const uint two = read_u8(s, 4 + 16 * b + 8 * (e / 16) + e % 8);
-        put_code(c, e, e % 16 < 8 ? two & 15u : two >> 4);
+#define SOURCE_BYTES 36
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    [[unroll]] for (uint b = 0; b < 2; b++) {
+        const uvec4 w = read_granule(s, 4 + 16 * b); // elements 0..7 low, 8..15 high nibbles of the first two words
+        uvec4 q;
+        [[unroll]] for (uint h = 0; h < 2; h++) {
+            uint first, second;
+            order_eight(w[2 * h], w[2 * h + 1], first, second);
+            q[2 * h] = (first & 0x0f0f0f0fu) | (second & 0x0f0f0f0fu) << 4;
+            q[2 * h + 1] = ((first >> 4) & 0x0f0f0f0fu) | (second & 0xf0f0f0f0u);
+        }
+        store_granule(code_tile, b, row, q);
     }
-    store_granule(code_tile, b, row, pack_4bit(c));
-    if (b == 0) AddrU32(scale_tile).v[row] = read_u32(s, 0);
+    AddrU32(scale_tile).v[row] = read_u32(s, 0);
 }
+#endif

@@ -14,14 +14,13 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
 
 #include "weight_from_int8.glsl"
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: f16 d, 16 bytes of bits.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 2) * 18, is_padding);
-    const uint b = uint(block) & 3u;
-    const uint64_t code_tile = tile_at(codes, tile >> 2, 256u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 2, 32u);
-    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, (read_u8(s, 2 + 4 * b + e / 8) >> (e % 8)) & 1u);
-    store_quarter(code_tile, b, row, pack_1bit(c));
-    if (b == 0) AddrU16(scale_tile).v[row] = uint16_t(read_u16(s, 0));
+#define SOURCE_BYTES 18
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    const uvec4 w = read_granule(s, 2);
+    store_granule(code_tile, 0, row, uvec4(order_1bit(w[0]), order_1bit(w[1]), order_1bit(w[2]), order_1bit(w[3])));
+    AddrU16(scale_tile).v[row] = read_u16(s, 0);
 }
+#endif

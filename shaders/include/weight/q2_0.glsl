@@ -14,14 +14,13 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
 
 #include "weight_from_int8.glsl"
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: f16 d, 16 bytes of codes.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 1) * 18, is_padding);
-    const uint b = uint(block) & 1u;
-    const uint64_t code_tile = tile_at(codes, tile >> 1, 256u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 1, 32u);
-    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, (read_u8(s, 2 + 8 * b + e / 4) >> (2 * (e % 4))) & 3u);
-    store_half(code_tile, b, row, pack_2bit(c));
-    if (b == 0) AddrU16(scale_tile).v[row] = uint16_t(read_u16(s, 0));
+#define SOURCE_BYTES 18
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    const uvec4 w = read_granule(s, 2);
+    store_granule(code_tile, 0, row, uvec4(order_2bit(w[0]), order_2bit(w[1]), order_2bit(w[2]), order_2bit(w[3])));
+    AddrU16(scale_tile).v[row] = read_u16(s, 0);
 }
+#endif

@@ -20,29 +20,35 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * (code_at(c, e) - 4.0);
 }
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: 32 bytes of high bits (bit b of byte e: element e of block b), 64 of low bits as in Q2_K, 12 of scales (8 bytes
 // of low nibbles: scale k and k + 8; 4 of high bits: scale k in byte k % 4), f16 d.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 3) * 110, is_padding);
-    const uint b = uint(block) & 7u;
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 1536u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 224u);
-    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, (read_u8(s, 32 + 32 * (b >> 2) + e) >> (2 * (b & 3u))) & 3u);
-    uint hi[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(hi, e, (read_u8(s, e) >> b) & 1u);
-    store_half(code_tile, b, row, pack_2bit(c));
-    store_quarter(code_tile, 16 + b, row, pack_1bit(hi));
-    uint low = 0;
+#define SOURCE_BYTES 110
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    uint c[8];
+    [[unroll]] for (uint half_block = 0; half_block < 2; half_block++) {
+        read_ordered(s, 32 + 32 * half_block, c);
+        [[unroll]] for (uint j = 0; j < 4; j++) store_half(code_tile, 4 * half_block + j, row, pick_2bit(c, j));
+    }
+    read_ordered(s, 0, c);
+    [[unroll]] for (uint b = 0; b < 8; b++) store_quarter(code_tile, 16 + b, row, pick_1bit(c, b));
+    uint scales[8];
+    read_words(s, 96, 3, scales);
+    uvec2 low; // of blocks 0..3 and 4..7
     [[unroll]] for (uint h = 0; h < 2; h++) {
-        const uint k = 2 * b + h;
-        low |= ((read_u8(s, 96 + (k & 7u)) >> (4 * (k >> 3))) & 15u) << (4 * h);
+        uint two[2];
+        [[unroll]] for (uint i = 0; i < 2; i++) {
+            const uint nibbles = (scales[i] >> (4 * h)) & 0x0f0f0f0fu;
+            const uint bytes = (nibbles | nibbles >> 4) & 0x00ff00ffu;
+            two[i] = (bytes | bytes >> 8) & 0xffffu;
+        }
+        low[h] = two[0] | two[1] << 16;
     }
-    AddrU8(scale_tile).v[row * 8 + b] = uint8_t(low);
-    if (b == 0) {
-        uint high = 0;
-        for (uint k = 0; k < 16; k++) high |= ((read_u8(s, 104 + (k & 3u)) >> (2 * (k >> 2))) & 3u) << (2 * k);
-        AddrU32(scale_tile + 128).v[row] = high;
-        AddrU16(scale_tile + 192).v[row] = uint16_t(read_u16(s, 108));
-    }
+    uint high = 0;
+    [[unroll]] for (uint k = 0; k < 16; k++) high |= ((scales[2] >> (8 * (k & 3u) + 2 * (k >> 2))) & 3u) << (2 * k);
+    AddrU32x2(scale_tile).v[row] = low;
+    AddrU32(scale_tile + 128).v[row] = high;
+    AddrU16(scale_tile + 192).v[row] = read_u16(s, 108);
 }
+#endif

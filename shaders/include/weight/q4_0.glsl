@@ -36,25 +36,12 @@ void weight_decode_halves(uint64_t codes, uint64_t scales, uint64_t tile, uint r
     }
 }
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: f16 d, then 16 bytes whose low nibbles are elements 0..15 and high nibbles 16..31.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    uvec4 q = uvec4(0x88888888u);
-    uint d = 0;
-    if (!is_padding) {
-        AddrU16 from = AddrU16(source + block * 18);
-        d = uint(from.v[0]);
-        uint bytes[16];
-        [[unroll]] for (uint i = 0; i < 8; i++) {
-            const uint two = uint(from.v[1 + i]);
-            bytes[2 * i] = two & 255u;
-            bytes[2 * i + 1] = two >> 8;
-        }
-        q = uvec4(0);
-        [[unroll]] for (uint e = 0; e < 32; e++) {
-            const uint nibble = e < 16 ? bytes[e] & 15u : bytes[e - 16] >> 4;
-            q[e / 8] |= nibble << (4 * ((e % 8) / 2) + 16 * (e % 2));
-        }
-    }
-    AddrU32x4(codes + tile * 256).v[row] = q;
-    AddrU16(scales + tile * 32).v[row] = uint16_t(d);
+#define SOURCE_BYTES 18
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    store_granule(code_tile, 0, row, read_nibbles(s, 2));
+    AddrU16(scale_tile).v[row] = read_u16(s, 0);
 }
+#endif

@@ -15,14 +15,17 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
 
 #include "weight_from_int8.glsl"
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: header of 16 bytes, then 32 bytes for each two blocks: low nibbles the even one, high nibbles the odd one.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 3) * 144, is_padding);
-    const uint b = uint(block) & 7u;
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 2048u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 256u);
-    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, (read_u8(s, 16 + 32 * (b >> 1) + e) >> (4 * (b & 1u))) & 15u);
-    store_granule(code_tile, b, row, pack_4bit(c));
-    if (b == 0) store_granule(scale_tile, 0, row, uvec4(read_u32(s, 0), read_u32(s, 4), read_u32(s, 8), read_u32(s, 12)));
+#define SOURCE_BYTES 144
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    uint c[8];
+    [[unroll]] for (uint b = 0; b < 8; b += 2) {
+        read_ordered(s, 16 + 16 * b, c);
+        store_granule(code_tile, b, row, pick_4bit(c, 0));
+        store_granule(code_tile, b + 1, row, pick_4bit(c, 1));
+    }
+    store_granule(scale_tile, 0, row, read_granule(s, 0));
 }
+#endif

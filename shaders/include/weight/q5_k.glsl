@@ -18,17 +18,19 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
 
 #include "weight_from_int8.glsl"
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: header of 16 bytes, 32 bytes of fifth bits (bit b of byte e: element e of block b), nibbles as in Q4_K.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 3) * 176, is_padding);
-    const uint b = uint(block) & 7u;
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 2560u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 256u);
-    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, (read_u8(s, 48 + 32 * (b >> 1) + e) >> (4 * (b & 1u))) & 15u);
-    uint hi[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(hi, e, (read_u8(s, 16 + e) >> b) & 1u);
-    store_granule(code_tile, b, row, pack_4bit(c));
-    store_quarter(code_tile, 32 + b, row, pack_1bit(hi));
-    if (b == 0) store_granule(scale_tile, 0, row, uvec4(read_u32(s, 0), read_u32(s, 4), read_u32(s, 8), read_u32(s, 12)));
+#define SOURCE_BYTES 176
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    uint c[8];
+    [[unroll]] for (uint b = 0; b < 8; b += 2) {
+        read_ordered(s, 48 + 16 * b, c);
+        store_granule(code_tile, b, row, pick_4bit(c, 0));
+        store_granule(code_tile, b + 1, row, pick_4bit(c, 1));
+    }
+    read_ordered(s, 16, c);
+    [[unroll]] for (uint b = 0; b < 8; b++) store_quarter(code_tile, 32 + b, row, pick_1bit(c, b));
+    store_granule(scale_tile, 0, row, read_granule(s, 0));
 }
+#endif

@@ -35,19 +35,22 @@ void weight_decode_halves(uint64_t codes, uint64_t scales, uint64_t tile, uint r
     }
 }
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: 128 bytes of low nibbles, 64 of high bits, 16 scales, f16 d; each half is 128 elements.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 3) * 210, is_padding);
-    const uint b = uint(block) & 7u;
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 3072u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 288u);
-    const uint part = b >> 2, j = b & 3u;
-    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, (read_u8(s, 64 * part + 32 * (j & 1u) + e) >> (4 * (j >> 1))) & 15u);
-    uint hi[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(hi, e, (read_u8(s, 128 + 32 * part + e) >> (2 * j)) & 3u);
-    store_granule(code_tile, b, row, pack_4bit(c));
-    store_half(code_tile, 16 + b, row, pack_2bit(hi));
-    AddrU16(scale_tile).v[row * 8 + b] = uint16_t(read_u16(s, 192 + 2 * b));
-    if (b == 0) AddrU16(scale_tile + 256).v[row] = uint16_t(read_u16(s, 208));
+#define SOURCE_BYTES 210
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    uint c[8];
+    [[unroll]] for (uint part = 0; part < 2; part++) {
+        [[unroll]] for (uint j = 0; j < 2; j++) {
+            read_ordered(s, 64 * part + 32 * j, c);
+            store_granule(code_tile, 4 * part + j, row, pick_4bit(c, 0));
+            store_granule(code_tile, 4 * part + j + 2, row, pick_4bit(c, 1));
+        }
+        read_ordered(s, 128 + 32 * part, c);
+        [[unroll]] for (uint j = 0; j < 4; j++) store_half(code_tile, 16 + 4 * part + j, row, pick_2bit(c, j));
+    }
+    store_granule(scale_tile, 0, row, read_granule(s, 192));
+    AddrU16(scale_tile + 256).v[row] = read_u16(s, 208);
 }
+#endif

@@ -27,23 +27,15 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
     }
 }
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: f16 d, then 32 signed bytes.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    uint q[8];
-    [[unroll]] for (uint i = 0; i < 8; i++) q[i] = 0;
-    uint d = 0;
-    if (!is_padding) {
-        AddrU16 from = AddrU16(source + block * 34);
-        d = uint(from.v[0]);
-        [[unroll]] for (uint i = 0; i < 16; i++) {
-            const uint two = uint(from.v[1 + i]);
-            [[unroll]] for (uint h = 0; h < 2; h++) {
-                const uint e = 2 * i + h;
-                q[2 * (e / 8) + ((e >> 1) & 1)] |= ((two >> (8 * h)) & 255u) << q8_shift(e % 8);
-            }
-        }
-    }
-    AddrU32x4(codes + tile * 512).v[row] = uvec4(q[0], q[1], q[2], q[3]);
-    AddrU32x4(codes + tile * 512).v[16 + row] = uvec4(q[4], q[5], q[6], q[7]);
-    AddrU16(scales + tile * 32).v[row] = uint16_t(d);
+#define SOURCE_BYTES 34
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    uint c[8];
+    read_ordered(s, 2, c);
+    store_granule(code_tile, 0, row, uvec4(c[0], c[1], c[2], c[3]));
+    store_granule(code_tile, 1, row, uvec4(c[4], c[5], c[6], c[7]));
+    AddrU16(scale_tile).v[row] = read_u16(s, 0);
 }
+#endif

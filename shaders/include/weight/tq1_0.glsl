@@ -44,22 +44,20 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
 
 #include "weight_from_int8.glsl"
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: 48 bytes and 4 bytes of digits, f16 d.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 3) * 54, is_padding);
-    const uint b = uint(block) & 7u;
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 96u);
-    if (b == 0) {
-        uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-        [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, read_u8(s, e));
-        store_granule(code_tile, 0, row, uvec4(c[0], c[1], c[2], c[3]));
-        store_granule(code_tile, 1, row, uvec4(c[4], c[5], c[6], c[7]));
-    } else if (b == 1) {
-        uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-        [[unroll]] for (uint e = 0; e < 16; e++) put_code(c, e, read_u8(s, 32 + e));
-        store_granule(code_tile, 2, row, uvec4(c[0], c[1], c[2], c[3]));
-        AddrU32(scale_tile).v[row] = read_u32(s, 48);
-        AddrU16(scale_tile + 64).v[row] = uint16_t(read_u16(s, 52));
-    }
+#define SOURCE_BYTES 54
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    uint c[8];
+    read_ordered(s, 0, c);
+    store_granule(code_tile, 0, row, uvec4(c[0], c[1], c[2], c[3]));
+    store_granule(code_tile, 1, row, uvec4(c[4], c[5], c[6], c[7]));
+    const uvec4 w = read_granule(s, 32);
+    order_eight(w[0], w[1], c[0], c[1]);
+    order_eight(w[2], w[3], c[2], c[3]);
+    store_granule(code_tile, 2, row, uvec4(c[0], c[1], c[2], c[3]));
+    AddrU32(scale_tile).v[row] = read_u32(s, 48);
+    AddrU16(scale_tile + 64).v[row] = read_u16(s, 52);
 }
+#endif

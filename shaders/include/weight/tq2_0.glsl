@@ -14,14 +14,16 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
 
 #include "weight_from_int8.glsl"
 
+#ifdef WEIGHT_REPACK_ONLY
 // GGUF block: 64 bytes of codes (two bits of a byte for each block of its half), f16 d.
-void weight_repack(uint64_t source, uint64_t block, uint64_t codes, uint64_t scales, uint64_t tile, uint row, bool is_padding) {
-    const Source s = Source(source + (block >> 3) * 66, is_padding);
-    const uint b = uint(block) & 7u;
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 32u);
-    uint c[8] = uint[8](0, 0, 0, 0, 0, 0, 0, 0);
-    [[unroll]] for (uint e = 0; e < 32; e++) put_code(c, e, (read_u8(s, 32 * (b >> 2) + e) >> (2 * (b & 3u))) & 3u);
-    store_half(code_tile, b, row, pack_2bit(c));
-    if (b == 0) AddrU16(scale_tile).v[row] = uint16_t(read_u16(s, 64));
+#define SOURCE_BYTES 66
+#include "repack_block.glsl"
+void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
+    uint c[8];
+    [[unroll]] for (uint half_block = 0; half_block < 2; half_block++) {
+        read_ordered(s, 32 * half_block, c);
+        [[unroll]] for (uint j = 0; j < 4; j++) store_half(code_tile, 4 * half_block + j, row, pick_2bit(c, j));
+    }
+    AddrU16(scale_tile).v[row] = read_u16(s, 64);
 }
+#endif
