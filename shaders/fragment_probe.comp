@@ -22,7 +22,8 @@ void main() {
     coopmat<float, gl_ScopeSubgroup, frag, frag, gl_MatrixUseAccumulator> c =
         coopmat<float, gl_ScopeSubgroup, frag, frag, gl_MatrixUseAccumulator>(0.0);
     c = coopMatMulAdd(a, identity, c);
+    if (gl_SubgroupID != 0u) return; // whole default subgroups are asked for: on RADV two of the smaller ones
     for (uint i = 0; i < a.length() && i < max_elements; i++) found[lane * max_elements + i] = uint(a[i]);
-    for (uint i = 0; i < b.length() && i < max_elements; i++) found[(local_size + lane) * max_elements + i] = uint(b[i]);
-    for (uint i = 0; i < c.length() && i < max_elements; i++) found[(2 * local_size + lane) * max_elements + i] = uint(c[i]);
+    for (uint i = 0; i < b.length() && i < max_elements; i++) found[(lanes + lane) * max_elements + i] = uint(b[i]);
+    for (uint i = 0; i < c.length() && i < max_elements; i++) found[(2 * lanes + lane) * max_elements + i] = uint(c[i]);
 }

@@ -108,13 +108,17 @@ void Timeline::reached(uint64_t value) {
 
 void Timeline::retire(std::move_only_function<void()> destroy) {
     const uint64_t after = submitted_.load(std::memory_order_acquire);
-    bool now = after <= reached_.load(std::memory_order_acquire) || lost_;
-    if (!now) {
+    bool now = after <= reached_.load(std::memory_order_acquire);
+    if (!now && !lost_) {
         try {
             now = is_reached(after);
         } catch (const Error&) {
-            now = true; // device lost: nothing runs any more
+            // lost_ is set
         }
+    }
+    if (!now && lost_) {
+        settle();
+        now = true;
     }
     if (now) {
         destroy();
@@ -123,6 +127,13 @@ void Timeline::retire(std::move_only_function<void()> destroy) {
     const std::scoped_lock lock(retired_mutex_);
     retired_.push_back({after, std::move(destroy)});
     n_retired_ = retired_.size();
+}
+
+void Timeline::settle() {
+    // Work that was submitted before the loss may still use what is about to be destroyed. Returns in finite time even
+    // from a lost device; what it returns changes nothing.
+    const std::scoped_lock lock(submit_mutex_);
+    vk_.vkDeviceWaitIdle(device_);
 }
 
 size_t Timeline::collect() {
@@ -136,6 +147,7 @@ size_t Timeline::collect() {
             retired_.pop_front();
             n_retired_ = retired_.size();
         }
+        if (lost_) settle();
         destroy(); // outside the lock: it may retire what it kept alive
     }
 }

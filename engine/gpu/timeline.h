@@ -44,13 +44,15 @@ public:
 
 private:
     void reached(uint64_t value);
+    /// After a loss: waits until nothing of what was submitted runs any more.
+    void settle();
 
     VkDevice device_;
     const VolkDeviceTable& vk_;
     VkQueue queue_;
     Log log_;
     VkSemaphore semaphore_ = VK_NULL_HANDLE;
-    std::mutex submit_mutex_;
+    std::recursive_mutex submit_mutex_;   ///< submit() waits, and a wait may settle()
     std::atomic<uint64_t> submitted_ = 0; ///< raised before the queue sees the value, so that retire() waits for it
     std::atomic<uint64_t> accepted_ = 0;  ///< raised when the queue has it; no later value may be asked for
     std::atomic<uint64_t> reached_ = 0;

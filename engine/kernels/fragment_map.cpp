@@ -91,8 +91,11 @@ FragmentMap probe_fragment_map(gpu::Device& device, PipelineStore& pipelines, co
 
     Dispatch dispatch;
     dispatch.shader = find_shader("fragment_probe");
-    dispatch.specialization = spec_words(shader::FragmentProbeSpec{
-        .local_size = tiles.subgroup_size, .frag = frag, .max_elements = kMaxFragmentElements});
+    dispatch.specialization = spec_words(
+        shader::FragmentProbeSpec{.local_size = std::max(tiles.subgroup_size, device.capabilities().subgroup_size),
+                                  .lanes = tiles.subgroup_size,
+                                  .frag = frag,
+                                  .max_elements = kMaxFragmentElements});
     dispatch.subgroup_size = policy.require_subgroup_size ? tiles.subgroup_size : 0;
     gpu::CommandList list(device, {.name = "fragment_probe"});
     const std::vector<gpu::BufferRange> bindings{{half_buffer, 0, half_buffer.size_bytes()},
