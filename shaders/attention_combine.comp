@@ -12,6 +12,9 @@ layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tile
 layout(binding = BIND_PARTIALS, scalar) readonly restrict buffer Partials { float partials[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
 
+const uint kMaxSplits = 64u; // kernels::kMaxAttentionSplits
+shared float maxima[kMaxSplits], sums[kMaxSplits];
+
 void main() {
     const uint kv_head = gl_WorkGroupID.x / n_rows;
     const uint r = gl_WorkGroupID.x % n_rows;
@@ -23,27 +26,33 @@ void main() {
     if (row >= tile.n_tokens * group) return;
 
     const uint stride = n_rows * (head_size + 2);
-    const uint from = (tile_index * n_kv_heads + kv_head) * n_splits * stride + r * (head_size + 2);
-    float largest = -1e30;
-    for (uint s = 0; s < n_splits; s++) {
-        if (partials[from + s * stride + head_size + 1] > 0.0) largest = max(largest, partials[from + s * stride + head_size]);
+    const uint from = (tile_index * n_kv_heads + kv_head) * push.n_splits * stride + r * (head_size + 2);
+    // An empty split wrote no sums: its denominator is 0.
+    for (uint s = gl_LocalInvocationIndex; s < kMaxSplits; s += local_size) {
+        const uint at = from + min(s, push.n_splits - 1u) * stride + head_size;
+        const float l = s < push.n_splits ? partials[at + 1] : 0.0;
+        sums[s] = l;
+        maxima[s] = l > 0.0 ? partials[at] : -1e30;
     }
+    barrier();
+    float largest = -1e30;
+    for (uint s = 0; s < push.n_splits; s++) largest = max(largest, maxima[s]);
     float total = 0.0;
     if (has_sinks != 0) {
         const float sink = AddrF32(push.sinks).v[kv_head * group + row % group] * 1.4426950408889634;
         largest = max(largest, sink);
         total = exp2(sink - largest);
     }
-    for (uint s = 0; s < n_splits; s++) {
-        const float l = partials[from + s * stride + head_size + 1];
-        if (l > 0.0) total += l * exp2(partials[from + s * stride + head_size] - largest);
-    }
+    for (uint s = 0; s < push.n_splits; s++) total += sums[s] * exp2(maxima[s] - largest);
     const uint to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * head_size;
     for (uint d = gl_LocalInvocationIndex; d < head_size; d += local_size) {
         float value = 0.0;
-        for (uint s = 0; s < n_splits; s++) {
-            if (partials[from + s * stride + head_size + 1] > 0.0) // an empty split wrote no sums
-                value += partials[from + s * stride + d] * exp2(partials[from + s * stride + head_size] - largest);
+        for (uint s = 0; s < push.n_splits; s += 8) { // loads of eight splits at once
+            float part[8];
+            [[unroll]] for (uint j = 0; j < 8; j++) part[j] = partials[from + min(s + j, push.n_splits - 1u) * stride + d];
+            [[unroll]] for (uint j = 0; j < 8; j++) {
+                if (s + j < push.n_splits && sums[s + j] > 0.0) value += part[j] * exp2(maxima[s + j] - largest);
+            }
         }
         y[to + d] = value / total;
     }

@@ -222,7 +222,7 @@ void main() {
     const uint first_page = (tile_first - min(tile_first, push.window - 1u)) / page_tokens;
     const uint tile_last = tile.first_position + min(tile.first_row + n_rows - 1, last_row) / group;
     const uint n_pages = tile_last / page_tokens + 1;
-    const uint pages_per_split = (n_pages - first_page + n_splits - 1) / n_splits;
+    const uint pages_per_split = (n_pages - first_page + gl_NumWorkGroups.z - 1) / gl_NumWorkGroups.z;
     const uint begin = (first_page + split * pages_per_split) * page_tokens;
     const uint end = min(last_position + 1, begin + pages_per_split * page_tokens);
     for (uint base = begin; base < end; base += kStep) {
@@ -240,9 +240,9 @@ void main() {
     if (wave_row + lane_row > last_row) return;
     float factor = 1.0;
     uint to;
-    if (n_splits > 1) { // attention_combine.comp adds the sink and divides
+    if (is_split != 0) { // attention_combine.comp adds the sink and divides
         const uint r = wave_row - tile.first_row + lane_row;
-        to = (((tile_index * n_kv_heads + kv_head) * n_splits + split) * n_rows + r) * (head_size + 2);
+        to = (((tile_index * n_kv_heads + kv_head) * gl_NumWorkGroups.z + split) * n_rows + r) * (head_size + 2);
         if (lane_group == 0) {
             partials[to + head_size] = m;
             partials[to + head_size + 1] = total;
@@ -265,7 +265,7 @@ void main() {
                 if (word >= n_words) continue;
                 const uint dim = word * word_dims + r / set_words * set_dims + j;
                 const float value = acc[s * set_dims + j][i] * factor;
-                if (n_splits > 1) {
+                if (is_split != 0) {
                     partials[to + dim] = value;
                 } else {
                     y[to + dim] = value;

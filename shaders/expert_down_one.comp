@@ -1,8 +1,10 @@
 #version 460
 // The down projection of a step of one token, with the weighted sum over its experts:
 //   y[r] = residual[r] + sum_j w_j (down_{e_j}[r] . h[j] + bias_{e_j}[r]) (+ gate * shared[r])
+// With writes_normed also for the norm after it (include/normed.glsl).
 // Every subgroup takes its share of K of every expert, one after the other: the order of summation is fixed.
 #include "common.glsl"
+#extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_basic : require
 #if ACT_Q8
 #extension GL_EXT_integer_dot_product : require
@@ -25,6 +27,7 @@ layout(binding = BIND_X_SCALES, scalar) readonly restrict buffer XScales { vec2 
 layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residual[]; };
 layout(binding = BIND_SHARED_Y, scalar) readonly buffer SharedY { float shared_y[]; };
 layout(binding = BIND_Y, scalar) buffer Y { float y[]; };
+layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; };
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = 1u;
@@ -72,11 +75,21 @@ void main() {
             [[unroll]] for (uint i = 0; i < n_acc; i++) total[i] += partial[(s * n_acc + i) * lanes + lane];
         }
     }
+    float squares = 0.0;
     [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
         const uint row = first_row + r * lanes + lane;
-        if (row >= push.n_rows) continue;
-        float value = residual[row] + total[r];
-        if (has_shared_gate != 0) value += uintBitsToFloat(choices[n_used].y) * shared_y[row];
-        y[row] = value;
+        if (row < push.n_rows) {
+            float value = residual[row] + total[r];
+            if (has_shared_gate != 0) value += uintBitsToFloat(choices[n_used].y) * shared_y[row];
+            y[row] = value;
+            if (writes_normed != 0) {
+                normed[row] = value * AddrF32(push.norm_weight).v[row];
+                squares = fma(value, value, squares);
+            }
+        }
+    }
+    if (writes_normed != 0) {
+        squares = subgroupAdd(squares);
+        if (lane == 0) normed[push.parts_out + gl_WorkGroupID.x] = squares;
     }
 }

@@ -3,14 +3,16 @@
 //   gate and up:  h[place, r] = act(gate_e[r] . x[token], up_e[r] . x[token])      x: (n_tokens, x_stride)
 //   down:         y[slot, r] = down_e[r] . h[place] + bias_e[r]                    y: (n_slots, y_stride)
 // A workgroup takes one tile and lanes * rows_per_lane rows, so an expert's weights are read once for up to n_columns places.
-// The loop is that of matvec.comp.
+// The loop is that of matvec.comp; x may be rows that are still to be normalised (include/normed.glsl).
 #include "common.glsl"
+#extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_basic : require
 #if ACT_Q8
 #extension GL_EXT_integer_dot_product : require
 #endif
 #include "expert_tiles.glsl"
 #include "expert_matvec.gen.glsl"
+#include "normed.glsl"
 #include "row_scale.glsl"
 #include "weight.glsl"
 #include "activation.glsl"
@@ -27,11 +29,13 @@ const uint kStrideUnit = 4u; // x is read as vec4
 #endif
 layout(binding = BIND_X_SCALES, scalar) readonly restrict buffer XScales { vec2 x_scales[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
+layout(binding = BIND_PARTS, scalar) readonly restrict buffer Parts { float parts[]; };
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = activation != kActivationNone ? 2u : 1u;
 #include "matvec_loop.glsl"
 shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
+shared float split_squares[n_splits > 1u && is_normed != 0 ? n_splits * n_columns : 1u];
 
 void main() {
     if (gl_WorkGroupID.y >= tiles[0].x) return;
@@ -54,23 +58,40 @@ void main() {
                 uint64_t(expert * push.expert_strips + min(row / kStripRows, n_strips - 1) + g * push.up_strips) * push.n_blocks;
     }
     uint x_at[n_columns], y_row[n_columns];
+    uint part_at[n_columns];
+    float squares[n_columns];
     [[unroll]] for (uint n = 0; n < n_columns; n++) {
         const uint place = first_place + min(n, n_live - 1u);
         const uint slot = slots[place];
-        x_at[n] = (takes_tokens != 0 ? slot / n_used : place) * (push.x_stride / kStrideUnit);
+        const uint x_row = takes_tokens != 0 ? slot / n_used : place;
+        x_at[n] = x_row * (push.x_stride / kStrideUnit);
         y_row[n] = takes_tokens != 0 ? place : slot;
+        part_at[n] = push.parts_at + x_row * push.n_parts;
     }
+    if (is_normed != 0) NORMED_SHARES(parts, part_at, push.n_parts, n_columns, squares)
     accumulate(strip_tile, strip_row, x_at, n_live, split, n_splits, push.n_blocks, acc);
 
+    if (is_normed != 0) {
+        [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] = subgroupAdd(squares[n]);
+    }
     if (n_splits > 1u) {
         if (split > 0) {
             [[unroll]] for (uint i = 0; i < n_acc; i++) partial[((split - 1) * n_acc + i) * lanes + lane] = acc[i];
+            if (is_normed != 0 && lane == 0) {
+                [[unroll]] for (uint n = 0; n < n_columns; n++) split_squares[split * n_columns + n] = squares[n];
+            }
         }
         barrier();
         if (split > 0) return;
         for (uint s = 0; s + 1 < n_splits; s++) {
             [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] += partial[(s * n_acc + i) * lanes + lane];
+            if (is_normed != 0) {
+                [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] += split_squares[(s + 1) * n_columns + n];
+            }
         }
+    }
+    if (is_normed != 0) {
+        [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] = normed_scale(squares[n], push.n_blocks * kBlock, push.eps);
     }
 
     [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
@@ -82,9 +103,12 @@ void main() {
         const float scale = row_scale(stack_row), up_scale = n_weights > 1u ? row_scale(stack_row + push.up_strips * kStripRows) : 1.0;
         [[unroll]] for (uint n = 0; n < n_columns; n++) {
             if (n >= n_live) break;
-            float value = acc[r * n_columns + n] * scale + bias;
-            if (n_weights > 1u)
-                value = gated(activation, value, acc[((n_weights - 1u) * rows_per_lane + r) * n_columns + n] * up_scale + up_bias);
+            const float column_scale = is_normed != 0 ? squares[n] : 1.0;
+            float value = acc[r * n_columns + n] * (scale * column_scale) + bias;
+            if (n_weights > 1u) {
+                const float up = acc[((n_weights - 1u) * rows_per_lane + r) * n_columns + n];
+                value = gated(activation, value, up * (up_scale * column_scale) + up_bias);
+            }
             y[y_row[n] * push.y_stride + row] = value;
         }
     }

@@ -1,15 +1,19 @@
 #version 460
 // y[t, r] = sum_k W[r, k] * x[t, k]  (* scale[r]) (+ bias[r]) (+ residual[t, r]),  or  silu(gate) * up  for a weight of gate and up rows
+// Optionally x is rows[t] of a larger x (gathers), is to be RMS-normalised (is_normed), and y is written a second time for the
+// norm after it (writes_normed): include/normed.glsl.
 //   W: (n_rows, n_blocks * 32) in tiles of 16 rows; x: (n_cols, x_stride) f32, or int8 blocks; y: (n_cols, y_stride) f32
 // A lane owns rows_per_lane rows and n_columns columns, so that nothing is reduced across lanes and an activation is one
 // uniform load for the whole wave; the subgroups of a workgroup split K and are summed through shared memory.
 // A weight is loaded and decoded once for n_columns columns. Sums in f32.
 #include "common.glsl"
+#extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_basic : require
 #if ACT_Q8
 #extension GL_EXT_integer_dot_product : require
 #endif
 #include "matvec.gen.glsl"
+#include "normed.glsl"
 #include "row_scale.glsl"
 #include "weight.glsl"
 
@@ -23,6 +27,9 @@ layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
 layout(binding = BIND_X_SCALES, scalar) readonly restrict buffer XScales { vec2 x_scales[]; };
 layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residual[]; };
 layout(binding = BIND_Y, scalar) buffer Y { float y[]; };
+layout(binding = BIND_PARTS, scalar) readonly restrict buffer Parts { float parts[]; };
+layout(binding = BIND_ROWS, scalar) readonly restrict buffer Rows { uint rows[]; };
+layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; };
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = 1u + is_glu;              // weights a lane accumulates per row
@@ -33,14 +40,28 @@ const uint kStrideUnit = 4u; // x is read as vec4
 #endif
 #include "matvec_loop.glsl"
 shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
+shared float split_squares[n_splits > 1u && is_normed != 0 ? n_splits * n_columns : 1u];
 
 void main() {
     const uint first_column = gl_WorkGroupID.y * n_columns;
-    if (first_column >= counts[count_index]) return;
+    const uint n_live = counts[count_index];
+    if (first_column >= n_live) return;
     const uint n_strips = (push.n_rows + kStripRows - 1) / kStripRows;
     const uint lane = n_splits > 1u ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
     const uint split = n_splits > 1u ? gl_SubgroupID : 0u;
     const uint first_row = gl_WorkGroupID.x * lanes * rows_per_lane;
+
+    // Columns beyond the last repeat it and are not stored.
+    uint x_at[n_columns];
+    uint part_at[n_columns];
+    float squares[n_columns];
+    [[unroll]] for (uint n = 0; n < n_columns; n++) {
+        const uint column = min(first_column + n, n_live - 1u);
+        const uint x_row = gathers != 0 ? rows[column] : column;
+        x_at[n] = x_row * (push.x_stride / kStrideUnit);
+        part_at[n] = push.parts_at + x_row * push.n_parts;
+    }
+    if (is_normed != 0) NORMED_SHARES(parts, part_at, push.n_parts, n_columns, squares)
 
     float acc[n_acc];
     [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] = 0.0;
@@ -55,38 +76,60 @@ void main() {
             strip_tile[g * rows_per_lane + r] =
                 uint64_t(min(row / kStripRows, n_strips - 1) + g * n_strips) * push.n_blocks;
     }
-
-    uint x_at[n_columns];
-    // Columns beyond the last are computed as copies of it and not stored: x need not reach further.
-    const uint last_column = counts[count_index] - 1u;
-    [[unroll]] for (uint n = 0; n < n_columns; n++) x_at[n] = min(first_column + n, last_column) * (push.x_stride / kStrideUnit);
     accumulate(strip_tile, strip_row, x_at, n_columns, split, n_splits, push.n_blocks, acc);
 
+    if (is_normed != 0) {
+        [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] = subgroupAdd(squares[n]);
+    }
     if (n_splits > 1u) {
         if (split > 0) {
             [[unroll]] for (uint i = 0; i < n_acc; i++) partial[((split - 1) * n_acc + i) * lanes + lane] = acc[i];
+            if (is_normed != 0 && lane == 0) {
+                [[unroll]] for (uint n = 0; n < n_columns; n++) split_squares[split * n_columns + n] = squares[n];
+            }
         }
         barrier();
         if (split > 0) return;
         for (uint s = 0; s + 1 < n_splits; s++) {
             [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] += partial[(s * n_acc + i) * lanes + lane];
+            if (is_normed != 0) {
+                [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] += split_squares[(s + 1) * n_columns + n];
+            }
         }
     }
 
+    float scale[rows_per_lane], bias[rows_per_lane], weight[rows_per_lane];
     [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
-        const uint row = first_row + r * lanes + lane;
-        if (row >= push.n_rows) continue;
-        [[unroll]] for (uint n = 0; n < n_columns; n++) {
-            if (first_column + n >= counts[count_index]) continue;
-            float value = acc[r * n_columns + n] * row_scale(row);
-            if (has_bias != 0) value += AddrF32(push.bias).v[row];
-            if (is_glu != 0) {
-                const float up = acc[((n_weights - 1) * rows_per_lane + r) * n_columns + n];
-                value = value / (1.0 + exp(-value)) * up;
+        const uint row = min(first_row + r * lanes + lane, push.n_rows - 1u);
+        scale[r] = row_scale(row);
+        bias[r] = has_bias != 0 ? AddrF32(push.bias).v[row] : 0.0;
+        weight[r] = writes_normed != 0 ? AddrF32(push.norm_weight).v[row] : 0.0;
+    }
+    [[unroll]] for (uint n = 0; n < n_columns; n++) {
+        const uint column = first_column + n;
+        if (column >= n_live) break;
+        const float column_scale = is_normed != 0 ? normed_scale(squares[n], push.n_blocks * kBlock, push.eps) : 1.0;
+        float sum_of_squares = 0.0;
+        [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
+            const uint row = first_row + r * lanes + lane;
+            if (row < push.n_rows) {
+                float value = fma(acc[r * n_columns + n], scale[r] * column_scale, bias[r]);
+                if (is_glu != 0) {
+                    const float up = acc[((n_weights - 1) * rows_per_lane + r) * n_columns + n] * column_scale;
+                    value = value / (1.0 + exp(-value)) * up;
+                }
+                const uint to = column * push.y_stride + push.y_offset + row;
+                if (has_residual != 0) value += residual[to];
+                y[to] = value;
+                if (writes_normed != 0) {
+                    normed[column * push.n_rows + row] = value * weight[r];
+                    sum_of_squares = fma(value, value, sum_of_squares);
+                }
             }
-            const uint to = (first_column + n) * push.y_stride + push.y_offset + row;
-            if (has_residual != 0) value += residual[to];
-            y[to] = value;
+        }
+        if (writes_normed != 0) {
+            sum_of_squares = subgroupAdd(sum_of_squares);
+            if (lane == 0) normed[push.parts_out + column * gl_NumWorkGroups.x + gl_WorkGroupID.x] = sum_of_squares;
         }
     }
 }

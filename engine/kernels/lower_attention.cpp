@@ -72,7 +72,6 @@ uint64_t kv_page_bytes(TensorType type, uint32_t n_kv_heads, uint32_t page_token
 Lowered lower(const RopeStore& op, const Policy& policy) {
     const AttentionShape& s = op.shape;
     const shader::RopeStoreSpec spec{.local_size = policy.subgroup_size,
-                                     .subgroup_size = policy.subgroup_size,
                                      .head_size = s.head_size,
                                      .n_heads = s.n_heads,
                                      .n_kv_heads = s.n_kv_heads,
@@ -109,12 +108,92 @@ uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Po
     return policy.attention_rows;
 }
 
+uint32_t attention_decode_rows(const AttentionShape& shape, const Policy& policy) {
+    return std::min(shape.n_heads / shape.n_kv_heads, policy.attention_rows);
+}
+
+namespace {
+
+/// Grid and work of the dispatch that attends, and behind it the one that merges its splits.
+Lowered with_combine(Dispatch dispatch, const Attention& op, const Policy& policy, uint32_t tiles, uint32_t y,
+                     uint32_t partials) {
+    VKINFER_ASSERT(op.n_splits >= 1 && op.n_splits <= kMaxAttentionSplits);
+    const AttentionShape& s = op.shape;
+    dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    dispatch.groups = {s.n_kv_heads, op.n_tiles, op.n_splits};
+    dispatch.bytes = uint64_t{8} * op.n_tokens * s.n_heads * s.head_size;
+    dispatch.pair_flops = uint64_t{4} * s.n_heads * s.head_size;
+    dispatch.tile_key_bytes =
+        kv_page_bytes(s.type_k, s.n_kv_heads, 1, s.head_size) + kv_page_bytes(s.type_v, s.n_kv_heads, 1, s.head_size);
+    dispatch.window = op.window;
+    Lowered lowered;
+    lowered.dispatches.push_back(std::move(dispatch));
+    if (op.n_splits == 1) return lowered;
+
+    lowered.scratch_bytes = {uint64_t{4} * op.n_tiles * s.n_kv_heads * op.n_splits * op.rows_per_tile *
+                             (s.head_size + 2)};
+    Dispatch combine;
+    combine.shader = shader_of("attention_combine");
+    combine.specialization = spec_words(shader::AttentionCombineSpec{.head_size = s.head_size,
+                                                                     .n_heads = s.n_heads,
+                                                                     .n_kv_heads = s.n_kv_heads,
+                                                                     .n_rows = op.rows_per_tile,
+                                                                     .has_sinks = op.sinks != 0});
+    combine.push =
+        push_bytes(shader::AttentionCombinePush{.sinks = op.sinks, .y_stride = op.y_stride, .n_splits = op.n_splits},
+                   shader::kAttentionCombinePushBytes);
+    combine.bindings = {0, tiles, partials, y};
+    combine.groups = {s.n_kv_heads * op.rows_per_tile, op.n_tiles, 1};
+    combine.bytes = lowered.scratch_bytes[0];
+    lowered.dispatches.push_back(std::move(combine));
+    return lowered;
+}
+
+uint32_t window_of(const Attention& op) {
+    return op.window == 0 ? UINT32_MAX : op.window;
+}
+
+} // namespace
+
+Lowered lower(const AttentionDecode& op, const Policy& policy) {
+    enum : uint32_t { kCounts, kTiles, kPages, kTable, kQkv, kY, kKv, kPartials };
+    const Attention& a = op.attention;
+    const AttentionShape& s = a.shape;
+    Dispatch dispatch;
+    dispatch.shader = shader_of("attention_decode");
+    dispatch.specialization = spec_words(shader::AttentionDecodeSpec{.local_size = policy.subgroup_size,
+                                                                     .head_size = s.head_size,
+                                                                     .n_heads = s.n_heads,
+                                                                     .n_kv_heads = s.n_kv_heads,
+                                                                     .n_rows = a.rows_per_tile,
+                                                                     .type_k = static_cast<uint32_t>(s.type_k),
+                                                                     .type_v = static_cast<uint32_t>(s.type_v),
+                                                                     .page_tokens = s.page_tokens,
+                                                                     .max_pages = s.max_pages,
+                                                                     .is_split = a.n_splits > 1,
+                                                                     .has_sinks = a.sinks != 0,
+                                                                     .n_rot = op.rope.n_rot,
+                                                                     .rope_kind = static_cast<uint32_t>(op.rope.kind),
+                                                                     .has_qk_norm = op.rope.q_norm != 0});
+    dispatch.push = push_bytes(shader::AttentionDecodePush{.k_pool = s.k_pool,
+                                                           .v_pool = s.v_pool,
+                                                           .sinks = a.sinks,
+                                                           .q_norm = op.rope.q_norm,
+                                                           .k_norm = op.rope.k_norm,
+                                                           .row_stride = op.rope.stride,
+                                                           .y_stride = a.y_stride,
+                                                           .scale = a.scale,
+                                                           .window = window_of(a),
+                                                           .eps = op.rope.eps},
+                               shader::kAttentionDecodePushBytes);
+    dispatch.bindings = {kCounts, kTiles, kPages, kTable, kQkv, kY, a.n_splits > 1 ? kPartials : kY};
+    dispatch.unbound = {{kKv, Access::read_write}};
+    return with_combine(std::move(dispatch), a, policy, kTiles, kY, kPartials);
+}
+
 Lowered lower(const Attention& op, const Policy& policy) {
     const AttentionShape& s = op.shape;
-    const bool is_split = op.n_splits > 1;
     enum : uint32_t { kCounts, kTiles, kPages, kQ, kY, kKv, kPartials };
-    Lowered lowered;
-
     Dispatch dispatch;
     if (op.rows_per_tile % kFragment == 0 && fits_fragments(s, policy)) {
         dispatch.shader = shader_of("attention_coopmat");
@@ -128,7 +207,7 @@ Lowered lower(const Attention& op, const Policy& policy) {
                                          .type_v = static_cast<uint32_t>(s.type_v),
                                          .page_tokens = s.page_tokens,
                                          .max_pages = s.max_pages,
-                                         .n_splits = op.n_splits,
+                                         .is_split = op.n_splits > 1,
                                          .has_sinks = op.sinks != 0,
                                          .k_groups = policy.fragments.k_groups,
                                          .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
@@ -145,10 +224,9 @@ Lowered lower(const Attention& op, const Policy& policy) {
                                                                    .type_v = static_cast<uint32_t>(s.type_v),
                                                                    .page_tokens = s.page_tokens,
                                                                    .max_pages = s.max_pages,
-                                                                   .n_splits = op.n_splits,
+                                                                   .is_split = op.n_splits > 1,
                                                                    .has_sinks = op.sinks != 0});
     }
-    dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     dispatch.push = push_bytes(
         shader::AttentionPush{// both kernels take the same
                               .k_pool = s.k_pool,
@@ -157,36 +235,11 @@ Lowered lower(const Attention& op, const Policy& policy) {
                               .q_stride = op.q_stride,
                               .y_stride = op.y_stride,
                               .scale = op.scale,
-                              .window = op.window == 0 ? UINT32_MAX : op.window},
+                              .window = window_of(op)},
         shader::kAttentionPushBytes);
-    dispatch.bindings = {kCounts, kTiles, kPages, kQ, kY, is_split ? kPartials : kY};
+    dispatch.bindings = {kCounts, kTiles, kPages, kQ, kY, op.n_splits > 1 ? kPartials : kY};
     dispatch.unbound = {{kKv, Access::read}};
-    dispatch.groups = {s.n_kv_heads, op.n_tiles, op.n_splits};
-    dispatch.bytes = uint64_t{8} * op.n_tokens * s.n_heads * s.head_size;
-    dispatch.pair_flops = uint64_t{4} * s.n_heads * s.head_size;
-    dispatch.tile_key_bytes =
-        kv_page_bytes(s.type_k, s.n_kv_heads, 1, s.head_size) + kv_page_bytes(s.type_v, s.n_kv_heads, 1, s.head_size);
-    dispatch.window = op.window;
-    lowered.dispatches.push_back(std::move(dispatch));
-    if (!is_split) return lowered;
-
-    lowered.scratch_bytes = {uint64_t{4} * op.n_tiles * s.n_kv_heads * op.n_splits * op.rows_per_tile *
-                             (s.head_size + 2)};
-    Dispatch combine;
-    combine.shader = shader_of("attention_combine");
-    combine.specialization = spec_words(shader::AttentionCombineSpec{.head_size = s.head_size,
-                                                                     .n_heads = s.n_heads,
-                                                                     .n_kv_heads = s.n_kv_heads,
-                                                                     .n_rows = op.rows_per_tile,
-                                                                     .n_splits = op.n_splits,
-                                                                     .has_sinks = op.sinks != 0});
-    combine.push = push_bytes(shader::AttentionCombinePush{.sinks = op.sinks, .y_stride = op.y_stride},
-                              shader::kAttentionCombinePushBytes);
-    combine.bindings = {kCounts, kTiles, kPartials, kY};
-    combine.groups = {s.n_kv_heads * op.rows_per_tile, op.n_tiles, 1};
-    combine.bytes = lowered.scratch_bytes[0];
-    lowered.dispatches.push_back(std::move(combine));
-    return lowered;
+    return with_combine(std::move(dispatch), op, policy, kTiles, kY, kPartials);
 }
 
 } // namespace vkinfer::kernels

@@ -29,7 +29,7 @@ const ShaderInfo* shader_of(const std::string& name) {
 }
 
 bool uses_gemm(const ExpertShape& shape, const Policy& policy) {
-    return policy.coopmat && shape.n_tokens >= policy.coopmat_min_columns;
+    return policy.uses_gemm(shape.n_tokens);
 }
 
 /// Rows of x that share a tile, the same for both products: as many as an expert is likely to get.
@@ -97,6 +97,8 @@ struct Product {
     const ExpertWeight& weight;
     Activation activation = Activation::none;
     bool takes_tokens = false;
+    bool x_is_normed = false;
+    float eps = 0;
     uint32_t n_out = 0;
     uint32_t tiles = 0, slots = 0, x = 0, x_codes = 0, x_scales = 0, y = 0; ///< operands
 };
@@ -159,7 +161,8 @@ Dispatch product(const Product& p, const Policy& policy) {
                                                 .n_used = p.shape.n_used,
                                                 .takes_tokens = p.takes_tokens,
                                                 .activation = static_cast<uint32_t>(p.activation),
-                                                .has_bias = p.weight.bias != 0});
+                                                .has_bias = p.weight.bias != 0,
+                                                .is_normed = p.x_is_normed});
         dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
         dispatch.push = push_bytes(shader::ExpertMatvecPush{.codes = weight.codes,
                                                             .scales = weight.scales,
@@ -172,9 +175,12 @@ Dispatch product(const Product& p, const Policy& policy) {
                                                             .expert_strips = p.weight.expert_strips,
                                                             .up_strips = p.weight.up_strips,
                                                             .x_stride = int8 ? weight.n_blocks() : weight.n_cols,
-                                                            .y_stride = p.n_out},
+                                                            .y_stride = p.n_out,
+                                                            .eps = p.eps,
+                                                            .parts_at = p.shape.n_tokens * weight.n_cols,
+                                                            .n_parts = NormedRows::n_parts(weight.n_cols, policy)},
                                    shader::kExpertMatvecPushBytes);
-        dispatch.bindings = {p.tiles, p.slots, int8 ? p.x_codes : p.x, int8 ? p.x_scales : p.x, p.y};
+        dispatch.bindings = {p.tiles, p.slots, int8 ? p.x_codes : p.x, int8 ? p.x_scales : p.x, p.y, p.x};
     }
     dispatch.groups = {ceil_div(p.n_out, group_rows(p.shape, policy, is_gated)), max_tiles(p.shape, policy), 1};
     if (p.shape.n_tokens > kDirectTokens) dispatch.indirect = {p.tiles, is_gated ? kHiddenCounts : kOutputCounts};
@@ -248,6 +254,8 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
                     .weight = op.weight,
                     .activation = op.activation,
                     .takes_tokens = true,
+                    .x_is_normed = op.x_is_normed,
+                    .eps = op.eps,
                     .n_out = op.shape.n_ff,
                     .tiles = kTiles,
                     .slots = kSlots,
@@ -255,6 +263,7 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
                     .x_codes = kCodes,
                     .x_scales = kScales,
                     .y = kH};
+    VKINFER_ASSERT(!op.x_is_normed || !uses_gemm(op.shape, policy));
     Lowered lowered;
     if (uses_int8(p, policy)) {
         const Weight& weight = op.weight.weight;
@@ -267,7 +276,9 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
 }
 
 Lowered lower(const ExpertOutput& op, const Policy& policy) {
-    enum : uint32_t { kCounts, kChoices, kTiles, kSlots, kH, kResidual, kShared, kY, kScratch };
+    enum : uint32_t { kCounts, kChoices, kTiles, kSlots, kH, kResidual, kShared, kY, kNormed };
+    const bool writes_normed = op.next_norm != 0;
+    const uint32_t scratch = kNormed + writes_normed, normed = writes_normed ? kNormed : kY;
     const ExpertShape& s = op.shape;
     const Weight& weight = op.weight.weight;
     Product p{.shape = s,
@@ -276,13 +287,13 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
               .tiles = kTiles,
               .slots = kSlots,
               .x = kH,
-              .x_codes = kScratch,
-              .x_scales = kScratch + 1};
+              .x_codes = scratch,
+              .x_scales = scratch + 1};
     const bool int8 = uses_int8(p, policy);
     Lowered lowered;
     if (int8) {
         lowered.scratch_bytes = {uint64_t{s.n_slots()} * weight.n_cols, uint64_t{s.n_slots()} * weight.n_blocks() * 8};
-        lowered.dispatches.push_back(quantise(weight, s.n_tokens, s.n_used, {kCounts, kH, kScratch, kScratch + 1}));
+        lowered.dispatches.push_back(quantise(weight, s.n_tokens, s.n_used, {kCounts, kH, scratch, scratch + 1}));
     }
     if (s.n_tokens == 1) {
         Dispatch dispatch;
@@ -294,34 +305,50 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
                                                  .rows_per_lane = policy.matvec_rows_per_lane,
                                                  .n_used = s.n_used,
                                                  .has_bias = op.weight.bias != 0,
-                                                 .has_shared_gate = s.has_outer_gate()});
+                                                 .has_shared_gate = s.has_outer_gate(),
+                                                 .writes_normed = writes_normed});
         dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
         dispatch.push = push_bytes(shader::ExpertDownOnePush{.codes = weight.codes,
                                                              .scales = weight.scales,
                                                              .table = weight.table,
                                                              .row_scales = weight.row_scales,
                                                              .bias = op.weight.bias,
+                                                             .norm_weight = op.next_norm,
                                                              .n_rows = s.n_embd,
                                                              .n_blocks = weight.n_blocks(),
                                                              .expert_strips = op.weight.expert_strips,
-                                                             .x_stride = int8 ? weight.n_blocks() : weight.n_cols},
+                                                             .x_stride = int8 ? weight.n_blocks() : weight.n_cols,
+                                                             .parts_out = s.n_embd},
                                    shader::kExpertDownOnePushBytes);
-        dispatch.bindings = {kCounts, kChoices, int8 ? kScratch : kH, int8 ? kScratch + 1 : kH, kResidual, kShared, kY};
+        dispatch.bindings = {kCounts, kChoices, int8 ? scratch : kH, int8 ? scratch + 1 : kH, kResidual, kShared,
+                             kY,      normed};
         dispatch.groups = {ceil_div(s.n_embd, policy.matvec_lanes * policy.matvec_rows_per_lane), 1, 1};
         set_cost(dispatch, s, weight, s.n_embd);
         lowered.dispatches.push_back(std::move(dispatch));
         return lowered;
     }
 
-    p.y = kScratch + static_cast<uint32_t>(lowered.scratch_bytes.size());
+    p.y = scratch + static_cast<uint32_t>(lowered.scratch_bytes.size());
     lowered.scratch_bytes.push_back(uint64_t{4} * s.n_slots() * s.n_embd);
     lowered.dispatches.push_back(product(p, policy));
     Dispatch sum;
     sum.shader = shader_of("expert_sum");
-    sum.specialization = spec_words(shader::ExpertSumSpec{.n_used = s.n_used, .has_shared_gate = s.has_outer_gate()});
-    sum.push = push_bytes(shader::ExpertSumPush{.n_cols = s.n_embd}, shader::kExpertSumPushBytes);
-    sum.bindings = {kCounts, kChoices, p.y, kResidual, kShared, kY};
-    sum.groups = {ceil_div(s.n_embd / 4, 64), s.n_tokens, 1};
+    // A whole row for one workgroup where the norm after it wants its sum of squares; no barrier in it on a CPU.
+    const uint32_t local_size =
+        policy.is_cpu ? policy.subgroup_size : std::max(writes_normed ? 256u : 64u, policy.subgroup_size);
+    sum.specialization = spec_words(shader::ExpertSumSpec{.local_size = local_size,
+                                                          .subgroup_size = policy.subgroup_size,
+                                                          .n_used = s.n_used,
+                                                          .has_shared_gate = s.has_outer_gate(),
+                                                          .writes_normed = writes_normed});
+    sum.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    sum.push = push_bytes(shader::ExpertSumPush{.norm_weight = op.next_norm,
+                                                .n_cols = s.n_embd,
+                                                .parts_at = s.n_tokens * s.n_embd,
+                                                .n_parts = NormedRows::n_parts(s.n_embd, policy)},
+                          shader::kExpertSumPushBytes);
+    sum.bindings = {kCounts, kChoices, p.y, kResidual, kShared, kY, normed};
+    sum.groups = {writes_normed ? 1 : ceil_div(s.n_embd / 4, local_size), s.n_tokens, 1};
     sum.bytes = uint64_t{4} * s.n_embd * (s.n_slots() + 2 * uint64_t{s.n_tokens});
     lowered.dispatches.push_back(std::move(sum));
     return lowered;

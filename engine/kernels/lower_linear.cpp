@@ -39,24 +39,28 @@ void set_cost(Dispatch& dispatch, const Linear& op) {
     dispatch.flops = uint64_t{2} * op.weight.n_rows * op.weight.n_cols * op.n_columns;
 }
 
-// Operands of Linear, then its scratch.
-enum : uint32_t { kCounts, kX, kResidual, kY, kActCodes, kActScales };
+// Operands of Linear that are always there; those for norms and gathering follow, then its scratch.
+enum : uint32_t { kCounts, kX, kResidual, kY, kFirstOptional };
 
 Lowered lower_matvec(const Linear& op, const Policy& policy) {
     const WeightLayout& layout = layout_of(op.weight);
     const bool int8 = policy.int8_activations && layout.has_int8 && !op.keeps_f32;
+    const uint32_t x_rows = op.x_rows != 0 ? op.x_rows : op.n_columns;
+    const uint32_t normed = op.next_norm != 0 ? kFirstOptional : kY;
+    const uint32_t rows = op.gathers ? kFirstOptional + (op.next_norm != 0) : kCounts;
+    const uint32_t act_codes = kFirstOptional + (op.next_norm != 0) + op.gathers, act_scales = act_codes + 1;
     Lowered lowered;
     if (int8) {
         Dispatch quantise;
         quantise.shader = shader_of("quantize_act");
-        quantise.specialization = spec_words(shader::QuantizeActSpec{.count_index = static_cast<uint32_t>(op.columns)});
+        quantise.specialization = spec_words(
+            shader::QuantizeActSpec{.count_index = static_cast<uint32_t>(op.gathers ? RowCount::tokens : op.columns)});
         quantise.push = push_bytes(shader::QuantizeActPush{.n_blocks = op.weight.n_blocks(), .x_stride = op.x_stride},
                                    shader::kQuantizeActPushBytes);
-        quantise.bindings = {kCounts, kX, kActCodes, kActScales};
-        quantise.groups = {ceil_div(op.weight.n_blocks(), 64), op.n_columns, 1};
-        quantise.bytes = uint64_t{op.n_columns} * op.weight.n_cols * 5;
-        lowered.scratch_bytes = {uint64_t{op.n_columns} * op.weight.n_cols,
-                                 uint64_t{op.n_columns} * op.weight.n_blocks() * 8};
+        quantise.bindings = {kCounts, kX, act_codes, act_scales};
+        quantise.groups = {ceil_div(op.weight.n_blocks(), 64), x_rows, 1};
+        quantise.bytes = uint64_t{x_rows} * op.weight.n_cols * 5;
+        lowered.scratch_bytes = {uint64_t{x_rows} * op.weight.n_cols, uint64_t{x_rows} * op.weight.n_blocks() * 8};
         lowered.dispatches.push_back(std::move(quantise));
     }
 
@@ -72,6 +76,9 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
     spec.is_glu = op.is_glu;
     spec.has_bias = op.bias != 0;
     spec.has_residual = op.has_residual;
+    spec.is_normed = op.x_is_normed;
+    spec.writes_normed = op.next_norm != 0;
+    spec.gathers = op.gathers;
 
     Dispatch dispatch;
     dispatch.shader = shader_of(std::format("matvec.{}.{}", layout.shader_name, int8 ? "q8" : "f32"));
@@ -82,13 +89,18 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
                                                   .table = op.weight.table,
                                                   .row_scales = op.weight.row_scales,
                                                   .bias = op.bias,
+                                                  .norm_weight = op.next_norm,
                                                   .n_rows = op.n_out,
                                                   .n_blocks = op.weight.n_blocks(),
                                                   .x_stride = int8 ? op.weight.n_blocks() : op.x_stride,
                                                   .y_stride = op.y_stride,
-                                                  .y_offset = op.y_offset},
+                                                  .y_offset = op.y_offset,
+                                                  .eps = op.eps,
+                                                  .parts_at = x_rows * op.weight.n_cols,
+                                                  .n_parts = NormedRows::n_parts(op.weight.n_cols, policy),
+                                                  .parts_out = op.n_columns * op.n_out},
                                shader::kMatvecPushBytes);
-    dispatch.bindings = {kCounts, int8 ? kActCodes : kX, int8 ? kActScales : kX, kResidual, kY};
+    dispatch.bindings = {kCounts, int8 ? act_codes : kX, int8 ? act_scales : kX, kResidual, kY, kX, rows, normed};
     dispatch.groups = {ceil_div(op.n_out, spec.lanes * spec.rows_per_lane), ceil_div(op.n_columns, spec.n_columns), 1};
     set_cost(dispatch, op);
     lowered.dispatches.push_back(std::move(dispatch));
@@ -166,22 +178,30 @@ Lowered lower(const Linear& op, const Policy& policy) {
     VKINFER_ASSERT(!(op.is_glu && (op.bias != 0 || op.weight.row_scales != 0 || op.has_residual)));
     VKINFER_ASSERT(op.weight.n_rows == op.n_out * (op.is_glu ? 2 : 1));
     VKINFER_ASSERT(!op.is_glu || op.n_out % kStripRows == 0);
-    if (policy.coopmat && op.n_columns >= policy.coopmat_min_columns && !op.keeps_f32) return lower_coopmat(op, policy);
+    VKINFER_ASSERT(op.next_norm == 0 || (op.y_stride == op.n_out && op.y_offset == 0));
+    if (policy.uses_gemm(op.n_columns) && !op.is_matvec()) return lower_coopmat(op, policy);
     return lower_matvec(op, policy);
 }
 
-Lowered lower(const Embed& op, const Policy&) {
+Lowered lower(const Embed& op, const Policy& policy) {
+    // As for other small kernels: one subgroup needs no barrier, which is dear on a CPU.
+    const uint32_t local_size = policy.is_cpu ? policy.subgroup_size : std::max(64u, policy.subgroup_size);
     Dispatch dispatch;
     dispatch.shader = shader_of(std::format("embed.{}", layout_of(op.weight).shader_name));
-    dispatch.specialization = spec_words(shader::EmbedSpec{});
+    dispatch.specialization = spec_words(shader::EmbedSpec{
+        .local_size = local_size, .subgroup_size = policy.subgroup_size, .writes_normed = op.next_norm != 0});
+    dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     dispatch.push = push_bytes(shader::EmbedPush{.codes = op.weight.codes,
                                                  .scales = op.weight.scales,
                                                  .table = op.weight.table,
+                                                 .norm_weight = op.next_norm,
                                                  .n_rows = op.weight.n_rows,
                                                  .n_blocks = op.weight.n_blocks(),
-                                                 .row_stride = op.stride},
+                                                 .row_stride = op.stride,
+                                                 .parts_at = op.n_tokens * op.weight.n_cols,
+                                                 .n_parts = NormedRows::n_parts(op.weight.n_cols, policy)},
                                shader::kEmbedPushBytes);
-    dispatch.bindings = {0, 1, 2};
+    dispatch.bindings = {0, 1, 2, op.next_norm != 0 ? 3u : 2u};
     dispatch.groups = {op.n_tokens, 1, 1};
     dispatch.bytes = uint64_t{8} * op.n_tokens * op.weight.n_cols;
     return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {}};

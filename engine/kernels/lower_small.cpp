@@ -28,6 +28,10 @@ Lowered one(const char* name, std::vector<uint32_t> specialization, std::vector<
 
 } // namespace
 
+uint32_t NormedRows::n_parts(uint32_t n_cols, const Policy& policy) {
+    return ceil_div(n_cols, policy.matvec_lanes * policy.matvec_rows_per_lane);
+}
+
 Lowered lower(const RmsNorm& op, const Policy& policy) {
     VKINFER_ASSERT(op.n_cols % 4 == 0);
     // One subgroup needs no barrier, which is a coroutine switch on a CPU; a GPU hides latency with more.
@@ -64,17 +68,18 @@ Lowered lower(const RopeTable& op, const Policy&) {
 
 uint32_t n_operands(const Op& op) {
     struct Count {
-        uint32_t operator()(const Embed&) const { return 3; }
+        uint32_t operator()(const Embed& op) const { return 3 + (op.next_norm != 0); }
         uint32_t operator()(const RmsNorm&) const { return 3; }
-        uint32_t operator()(const Linear&) const { return 4; }
+        uint32_t operator()(const Linear& op) const { return 4 + (op.next_norm != 0) + op.gathers; }
         uint32_t operator()(const SwiGlu&) const { return 4; }
         uint32_t operator()(const GatherRows&) const { return 4; }
         uint32_t operator()(const RopeTable&) const { return 3; }
         uint32_t operator()(const RopeStore&) const { return 6; }
         uint32_t operator()(const Attention&) const { return 6; }
+        uint32_t operator()(const AttentionDecode&) const { return 7; }
         uint32_t operator()(const ExpertRoute&) const { return 5; }
         uint32_t operator()(const ExpertHidden&) const { return 5; }
-        uint32_t operator()(const ExpertOutput&) const { return 8; }
+        uint32_t operator()(const ExpertOutput& op) const { return 8 + (op.next_norm != 0); }
     };
     return std::visit(Count{}, op);
 }

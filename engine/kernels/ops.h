@@ -15,11 +15,21 @@ namespace vkinfer::kernels {
 /// Which counter of the step bounds the rows of an op.
 enum class RowCount : uint32_t { tokens = 0, outputs = 1 };
 
-/// x[t] = E[token t].  Operands: counts, tokens, y (n_tokens, stride).
+/// Rows x whose RMS norm is folded into the ops around it (shaders/include/normed.glsl): x * w, and behind all rows the
+/// sums of x^2 over parts of each. An op with `next_norm` writes them beside x, one with `x_is_normed` reads them.
+struct NormedRows {
+    /// Of a tensor for n_rows rows, however many parts a device's kernels make.
+    static uint64_t bytes(uint32_t n_rows, uint32_t n_cols) { return uint64_t{4} * n_rows * (n_cols + n_cols / 8); }
+    /// Parts of a row: one for each workgroup of a mat-vec.
+    static uint32_t n_parts(uint32_t n_cols, const Policy& policy);
+};
+
+/// x[t] = E[token t].  Operands: counts, tokens, y (n_tokens, stride); with next_norm also its NormedRows.
 struct Embed {
     Weight weight;
     uint32_t n_tokens = 0;
     uint32_t stride = 0;
+    uint64_t next_norm = 0; ///< device address of the weights of the norm after it, or 0
 };
 
 /// y = x * w / sqrt(mean(x^2) + eps).  Operands: counts, x, y.
@@ -35,7 +45,7 @@ struct RmsNorm {
 
 /// y[t] = W x[t] (* row scales of the weight) (+ bias) (+ residual[t]), or silu(gate x) * up x for a stacked weight of
 /// gate and up rows. Operands: counts, x (n_columns, x_stride), residual (n_columns, y_stride; repeat y when unused),
-/// y.
+/// y; with next_norm y's NormedRows (y_stride = n_out then); with gathers the row of x for each column.
 struct Linear {
     Weight weight; ///< is_glu: 2 * n_out rows, gate first
     uint32_t n_out = 0;
@@ -48,6 +58,12 @@ struct Linear {
     bool is_glu = false;
     bool keeps_f32 = false; ///< no rounding of activations: routers, where near ties must not flip
     RowCount columns = RowCount::tokens;
+    bool x_is_normed = false; ///< x are NormedRows; then eps is the norm's
+    float eps = 0;
+    uint32_t x_rows = 0;    ///< rows of NormedRows x; 0: n_columns
+    uint64_t next_norm = 0; ///< device address of the weights of the norm after it, or 0
+    bool gathers = false;
+    bool is_matvec() const { return keeps_f32 || x_is_normed || next_norm != 0 || gathers; }
 };
 
 /// y = silu(gate) * up.  Operands: counts, gate, up, y, all (n_tokens, stride).
@@ -114,6 +130,13 @@ struct Attention {
     uint64_t sinks = 0;  ///< device address of n_heads floats, one more logit per head without a value; 0: none
 };
 
+/// RopeStore and Attention of a step with one token of each sequence.
+/// Operands: counts, tiles, pages, table, qkv (n_tokens, stride), y, kv.
+struct AttentionDecode {
+    RopeStore rope;
+    Attention attention; ///< q_stride is the rope's
+};
+
 /// Activations of experts; numbers as in shaders/include/activation.glsl.
 enum class Activation : uint32_t { none = 0, silu = 1, clamped_silu = 2 };
 
@@ -168,17 +191,21 @@ struct ExpertHidden {
     ExpertShape shape;
     ExpertWeight weight;
     Activation activation = Activation::silu;
+    bool x_is_normed = false; ///< as in Linear
+    float eps = 0;
 };
 
 /// y = residual + weighted sum over a token's experts of (down h + bias) (+ gate * shared).
-/// Operands: counts, choices, tiles, slots, h, residual, shared (repeat residual when there is no gate), y.
+/// Operands: counts, choices, tiles, slots, h, residual, shared (repeat residual when there is no gate), y; with
+/// next_norm also y's NormedRows.
 struct ExpertOutput {
     ExpertShape shape;
     ExpertWeight weight;
+    uint64_t next_norm = 0; ///< as in Linear
 };
 
-using Op = std::variant<Embed, RmsNorm, Linear, SwiGlu, GatherRows, RopeTable, RopeStore, Attention, ExpertRoute,
-                        ExpertHidden, ExpertOutput>;
+using Op = std::variant<Embed, RmsNorm, Linear, SwiGlu, GatherRows, RopeTable, RopeStore, Attention, AttentionDecode,
+                        ExpertRoute, ExpertHidden, ExpertOutput>;
 
 Lowered lower(const Embed& op, const Policy& policy);
 Lowered lower(const RmsNorm& op, const Policy& policy);
@@ -188,6 +215,7 @@ Lowered lower(const GatherRows& op, const Policy& policy);
 Lowered lower(const RopeTable& op, const Policy& policy);
 Lowered lower(const RopeStore& op, const Policy& policy);
 Lowered lower(const Attention& op, const Policy& policy);
+Lowered lower(const AttentionDecode& op, const Policy& policy);
 Lowered lower(const ExpertRoute& op, const Policy& policy);
 Lowered lower(const ExpertHidden& op, const Policy& policy);
 Lowered lower(const ExpertOutput& op, const Policy& policy);
@@ -199,6 +227,8 @@ uint32_t n_operands(const Op& op);
 bool is_kv_type(format::TensorType type);
 /// Query rows of an attention tile for steps of n_tokens; more of them share the loads of a key.
 uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Policy& policy);
+/// The same for steps with one token of each sequence (AttentionDecode).
+uint32_t attention_decode_rows(const AttentionShape& shape, const Policy& policy);
 /// Bytes of one page of K or V: kv heads x page_tokens rows, codes and scales.
 uint64_t kv_page_bytes(format::TensorType type, uint32_t n_kv_heads, uint32_t page_tokens, uint32_t head_size);
 

@@ -71,7 +71,7 @@ Policy choose_policy(const gpu::Capabilities& device, const PolicyOptions& optio
         // mat-vec 8192 x 3072 q4_0 2.9 -> 2.2 ms, 8 columns 12.4 -> 7.8 ms. Fragments are emulated: slower than plain.
         policy.matvec_splits = 1;
         policy.matvec_rows_per_lane = 2;
-        policy.attention_splits_decode = 1;
+        policy.attention_max_splits = 1;
     }
 
     const gpu::CoopmatShape* shape = device.cooperative_matrix && device.float16 ? find_shape(device) : nullptr;

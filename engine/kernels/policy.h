@@ -45,6 +45,12 @@ struct CoopmatTiles {
     uint32_t local_size() const { return subgroup_size * (tile_m / wave_m) * (tile_n / wave_n); }
 };
 
+/// Of attention_combine.comp.
+inline constexpr uint32_t kMaxAttentionSplits = 64;
+
+/// More tokens than these are a prefill, where a norm is a dispatch that costs nothing beside the products.
+inline constexpr uint32_t kFoldedNormTokens = 32;
+
 struct Policy {
     uint32_t subgroup_size = 32;        ///< of every kernel with subgroup operations
     bool require_subgroup_size = false; ///< the device can be told; otherwise it is the only size
@@ -63,7 +69,12 @@ struct Policy {
     uint32_t matvec_rows_per_lane = 1;
 
     uint32_t attention_rows = 8; ///< most query rows of a tile
-    uint32_t attention_splits_decode = 8;
+    uint32_t attention_max_splits = kMaxAttentionSplits;
+
+    /// Whether a product of so many columns runs on cooperative matrices.
+    bool uses_gemm(uint32_t n_columns) const { return coopmat && n_columns >= coopmat_min_columns; }
+    /// Whether steps of so many tokens fold norms into the mat-vecs around them (NormedRows in kernels/ops.h).
+    bool folds_norms(uint32_t n_tokens) const { return n_tokens <= kFoldedNormTokens && !uses_gemm(n_tokens); }
 
     /// Whether GEMMs decode weights into fragments in registers (include/gemm_direct.glsl).
     bool has_direct_gemm() const {

@@ -69,6 +69,8 @@ struct StepShape {
     uint32_t n_tiles = 1;
     uint32_t rows_per_tile = 1;
     uint32_t n_splits = 1;
+    bool folds_norms = false; ///< norms are part of the products around them
+    bool is_decode = false;   ///< one token of each sequence, in tiles of that token's heads
 
     auto operator<=>(const StepShape&) const = default;
 };

@@ -2,6 +2,7 @@
 
 #include "format/gguf_file.h"
 #include "models/experts.h"
+#include "models/stream.h"
 #include "models/tensor_needs.h"
 
 #include <format>
@@ -84,9 +85,7 @@ public:
         tiles_ = g_.external(std::string(kExternalTiles), uint64_t{32} * shape_.n_tiles);
         pages_ = g_.external(std::string(kExternalPages), uint64_t{4} * kv_.max_pages);
 
-        graph::TensorId x = activation("embd", c_.n_embd);
-        g_.add("embed", kernels::Embed{w_.matrix("token_embd.weight"), shape_.n_tokens, c_.n_embd},
-               {counts_, tokens_, x});
+        Stream x = embed();
         rope_table_ = g_.activation("rope", uint64_t{8} * shape_.n_tokens * (c_.rope.n_rot / 2));
         g_.add("rope_table",
                kernels::RopeTable{w_.rope_frequencies, shape_.n_tokens, c_.rope.n_rot / 2, w_.rope_magnitude},
@@ -104,7 +103,31 @@ private:
         return g_.activation(name, uint64_t{4} * shape_.n_tokens * width);
     }
 
-    graph::TensorId norm(const std::string& key, graph::TensorId x) {
+    /// Address of a norm's weights for the op before it, or 0 where the norm is an op of its own.
+    uint64_t folded_norm(const std::string& key) const { return shape_.folds_norms ? w_.vector(key) : 0; }
+
+    /// A new residual stream, followed by a norm with these weights, for an op whose operands it completes.
+    Stream stream(const std::string& name, uint64_t next_norm, std::vector<graph::TensorId>& operands) {
+        Stream made{.x = activation(name, c_.n_embd), .normed = {}};
+        operands.push_back(made.x);
+        if (next_norm != 0) {
+            made.normed = g_.activation(name + ".normed", kernels::NormedRows::bytes(shape_.n_tokens, c_.n_embd));
+            operands.push_back(*made.normed);
+        }
+        return made;
+    }
+
+    Stream embed() {
+        const uint64_t next_norm = folded_norm(blk(0, "attn_norm.weight"));
+        std::vector<graph::TensorId> operands{counts_, tokens_};
+        const Stream x = stream("embd", next_norm, operands);
+        g_.add("embed", kernels::Embed{w_.matrix("token_embd.weight"), shape_.n_tokens, c_.n_embd, next_norm},
+               std::move(operands));
+        return x;
+    }
+
+    NormedInput norm(const std::string& key, const Stream& stream) {
+        if (stream.normed) return {.rows = *stream.normed, .is_folded = true, .eps = c_.norm_eps};
         const graph::TensorId y = activation(key, c_.n_embd);
         g_.add(key,
                kernels::RmsNorm{.weight = w_.vector(key),
@@ -113,8 +136,8 @@ private:
                                 .x_stride = c_.n_embd,
                                 .y_stride = c_.n_embd,
                                 .eps = c_.norm_eps},
-               {counts_, x, y});
-        return y;
+               {counts_, stream.x, y});
+        return {.rows = y};
     }
 
     /// y = W x (+ bias), y of its own width.
@@ -126,35 +149,49 @@ private:
                 .y_stride = y_stride};
     }
 
-    /// x + W n (+ bias)
-    graph::TensorId add_linear(const std::string& key, const std::string& bias, graph::TensorId n, graph::TensorId x) {
+    kernels::Linear linear(const kernels::Weight& weight, uint32_t n_out, uint32_t y_stride,
+                           const NormedInput& n) const {
+        kernels::Linear op = linear(weight, n_out, y_stride);
+        n.apply(op);
+        return op;
+    }
+
+    /// x + W n (+ bias), before the norm `next`.
+    Stream add_linear(const std::string& key, const std::string& bias, graph::TensorId n, graph::TensorId x,
+                      const std::string& next) {
         const kernels::Weight weight = w_.matrix(key);
         kernels::Linear op = linear(weight, c_.n_embd, c_.n_embd);
         op.bias = w_.vector(bias);
         op.has_residual = true;
-        const graph::TensorId y = activation(key, c_.n_embd);
-        g_.add(key, op, {counts_, n, x, y}, std::pair{2u, 3u});
+        op.next_norm = folded_norm(next);
+        std::vector<graph::TensorId> operands{counts_, n, x};
+        const Stream y = stream(key, op.next_norm, operands);
+        g_.add(key, op, std::move(operands), std::pair{2u, 3u});
         return y;
     }
 
-    graph::TensorId attention_block(uint32_t il, graph::TensorId x) {
-        const graph::TensorId n = norm(blk(il, "attn_norm.weight"), x);
+    std::string norm_after(uint32_t il) const {
+        return il + 1 < c_.n_layers ? blk(il + 1, "attn_norm.weight") : std::string("output_norm.weight");
+    }
+
+    Stream attention_block(uint32_t il, const Stream& x) {
+        const NormedInput n = norm(blk(il, "attn_norm.weight"), x);
 
         const uint32_t width = c_.qkv_width();
         const graph::TensorId qkv = activation(blk(il, "qkv"), width);
         const uint64_t bias = w_.vector(blk(il, "attn_qkv.bias"));
         if (const kernels::Weight stacked = w_.matrix(blk(il, "qkv"))) {
-            kernels::Linear op = linear(stacked, width, width);
+            kernels::Linear op = linear(stacked, width, width, n);
             op.bias = bias;
-            g_.add(blk(il, "attn_qkv"), op, {counts_, n, qkv, qkv});
+            g_.add(blk(il, "attn_qkv"), op, {counts_, n.rows, qkv, qkv});
         } else {
             uint32_t offset = 0;
             for (const char* name : {"attn_q.weight", "attn_k.weight", "attn_v.weight"}) {
                 const kernels::Weight weight = w_.matrix(blk(il, name));
-                kernels::Linear op = linear(weight, weight.n_rows, width);
+                kernels::Linear op = linear(weight, weight.n_rows, width, n);
                 op.y_offset = offset;
                 op.bias = bias == 0 ? 0 : bias + uint64_t{4} * offset;
-                g_.add(blk(il, name), op, {counts_, n, qkv, qkv});
+                g_.add(blk(il, name), op, {counts_, n.rows, qkv, qkv});
                 offset += weight.n_rows;
             }
         }
@@ -169,56 +206,62 @@ private:
                                             .k_pool = kv_.layers[il].k_pool,
                                             .v_pool = kv_.layers[il].v_pool};
         const graph::TensorId kv = g_.external(kv_external(il), kv_.layer_bytes);
-        g_.add(blk(il, "rope_store"),
-               kernels::RopeStore{.shape = shape,
-                                  .n_tokens = shape_.n_tokens,
-                                  .stride = width,
-                                  .n_rot = c_.rope.n_rot,
-                                  .kind = c_.rope.kind,
-                                  .q_norm = w_.vector(blk(il, "attn_q_norm.weight")),
-                                  .k_norm = w_.vector(blk(il, "attn_k_norm.weight")),
-                                  .eps = c_.norm_eps},
-               {counts_, tokens_, pages_, rope_table_, qkv, kv});
+        const kernels::RopeStore rope{.shape = shape,
+                                      .n_tokens = shape_.n_tokens,
+                                      .stride = width,
+                                      .n_rot = c_.rope.n_rot,
+                                      .kind = c_.rope.kind,
+                                      .q_norm = w_.vector(blk(il, "attn_q_norm.weight")),
+                                      .k_norm = w_.vector(blk(il, "attn_k_norm.weight")),
+                                      .eps = c_.norm_eps};
+        const kernels::Attention attention{.shape = shape,
+                                           .n_tokens = shape_.n_tokens,
+                                           .n_tiles = shape_.n_tiles,
+                                           .rows_per_tile = shape_.rows_per_tile,
+                                           .n_splits = shape_.n_splits,
+                                           .q_stride = width,
+                                           .y_stride = c_.q_width(),
+                                           .scale = c_.attention_scale,
+                                           .window = c_.window(il),
+                                           .sinks = w_.vector(blk(il, "attn_sinks.weight"))};
         const graph::TensorId attended = activation(blk(il, "attention"), c_.q_width());
-        g_.add(blk(il, "attention"),
-               kernels::Attention{.shape = shape,
-                                  .n_tokens = shape_.n_tokens,
-                                  .n_tiles = shape_.n_tiles,
-                                  .rows_per_tile = shape_.rows_per_tile,
-                                  .n_splits = shape_.n_splits,
-                                  .q_stride = width,
-                                  .y_stride = c_.q_width(),
-                                  .scale = c_.attention_scale,
-                                  .window = c_.window(il),
-                                  .sinks = w_.vector(blk(il, "attn_sinks.weight"))},
-               {counts_, tiles_, pages_, qkv, attended, kv});
-        return add_linear(blk(il, "attn_output.weight"), blk(il, "attn_output.bias"), attended, x);
+        if (shape_.is_decode) {
+            g_.add(blk(il, "attention"), kernels::AttentionDecode{rope, attention},
+                   {counts_, tiles_, pages_, rope_table_, qkv, attended, kv});
+        } else {
+            g_.add(blk(il, "rope_store"), rope, {counts_, tokens_, pages_, rope_table_, qkv, kv});
+            g_.add(blk(il, "attention"), attention, {counts_, tiles_, pages_, qkv, attended, kv});
+        }
+        return add_linear(blk(il, "attn_output.weight"), blk(il, "attn_output.bias"), attended, x.x,
+                          blk(il, "ffn_norm.weight"));
     }
 
-    graph::TensorId feed_forward_block(uint32_t il, graph::TensorId x) {
-        const graph::TensorId n = norm(blk(il, "ffn_norm.weight"), x);
-        if (c_.is_routed(il))
-            return build_experts(g_, {.config = c_, .weights = w_, .kv = kv_, .shape = shape_}, il, counts_, n, x);
+    Stream feed_forward_block(uint32_t il, const Stream& x) {
+        const NormedInput n = norm(blk(il, "ffn_norm.weight"), x);
+        if (c_.is_routed(il)) {
+            return build_experts(g_, {.config = c_, .weights = w_, .kv = kv_, .shape = shape_}, il, counts_, n, x.x,
+                                 folded_norm(norm_after(il)));
+        }
         const graph::TensorId hidden = activation(blk(il, "ffn_hidden"), c_.n_ff);
         const uint64_t gate_bias = w_.vector(blk(il, "ffn_gate.bias"));
         const uint64_t up_bias = w_.vector(blk(il, "ffn_up.bias"));
         const kernels::Weight stacked = w_.matrix(blk(il, "gate_up"));
         if (stacked && stacked.row_scales == 0 && gate_bias == 0 && up_bias == 0) {
-            kernels::Linear op = linear(stacked, c_.n_ff, c_.n_ff);
+            kernels::Linear op = linear(stacked, c_.n_ff, c_.n_ff, n);
             op.is_glu = true;
-            g_.add(blk(il, "ffn_gate_up"), op, {counts_, n, hidden, hidden});
+            g_.add(blk(il, "ffn_gate_up"), op, {counts_, n.rows, hidden, hidden});
         } else {
             const graph::TensorId gate = activation(blk(il, "ffn_gate"), c_.n_ff);
             const graph::TensorId up = activation(blk(il, "ffn_up"), c_.n_ff);
-            kernels::Linear gate_op = linear(half(stacked, blk(il, "ffn_gate.weight"), 0), c_.n_ff, c_.n_ff);
+            kernels::Linear gate_op = linear(half(stacked, blk(il, "ffn_gate.weight"), 0), c_.n_ff, c_.n_ff, n);
             gate_op.bias = gate_bias;
-            g_.add(blk(il, "ffn_gate"), gate_op, {counts_, n, gate, gate});
-            kernels::Linear up_op = linear(half(stacked, blk(il, "ffn_up.weight"), 1), c_.n_ff, c_.n_ff);
+            g_.add(blk(il, "ffn_gate"), gate_op, {counts_, n.rows, gate, gate});
+            kernels::Linear up_op = linear(half(stacked, blk(il, "ffn_up.weight"), 1), c_.n_ff, c_.n_ff, n);
             up_op.bias = up_bias;
-            g_.add(blk(il, "ffn_up"), up_op, {counts_, n, up, up});
+            g_.add(blk(il, "ffn_up"), up_op, {counts_, n.rows, up, up});
             g_.add(blk(il, "swiglu"), kernels::SwiGlu{shape_.n_tokens, c_.n_ff, c_.n_ff}, {counts_, gate, up, hidden});
         }
-        return add_linear(blk(il, "ffn_down.weight"), blk(il, "ffn_down.bias"), hidden, x);
+        return add_linear(blk(il, "ffn_down.weight"), blk(il, "ffn_down.bias"), hidden, x.x, norm_after(il));
     }
 
     /// Gate (0) or up (1) of a stacked weight, or the matrix of that name.
@@ -226,11 +269,26 @@ private:
         return stacked ? kernels::slice_rows(stacked, which * c_.n_ff, c_.n_ff) : w_.matrix(name);
     }
 
-    void head(graph::TensorId x) {
+    void head(const Stream& x) {
         const uint32_t n = shape_.n_outputs;
         const graph::TensorId outputs = g_.external(std::string(kExternalOutputs), uint64_t{4} * n);
+        const graph::TensorId logits = g_.external(std::string(kExternalLogits), uint64_t{4} * n * c_.n_vocab);
+        kernels::Weight weight = w_.matrix("output.weight");
+        if (!weight) weight = w_.matrix("token_embd.weight");
+        kernels::Linear op = linear(weight, c_.n_vocab, c_.n_vocab);
+        op.n_columns = n;
+        op.columns = kernels::RowCount::outputs;
+        op.bias = w_.vector("output.bias");
+        if (x.normed) {
+            op.x_is_normed = op.gathers = true;
+            op.eps = c_.norm_eps;
+            op.x_rows = shape_.n_tokens;
+            g_.add("output", op, {counts_, *x.normed, logits, logits, outputs});
+            return;
+        }
         const graph::TensorId rows = g_.activation("output_rows", uint64_t{4} * n * c_.n_embd);
-        g_.add("gather_outputs", kernels::GatherRows{n, c_.n_embd, c_.n_embd, c_.n_embd}, {counts_, outputs, x, rows});
+        g_.add("gather_outputs", kernels::GatherRows{n, c_.n_embd, c_.n_embd, c_.n_embd},
+               {counts_, outputs, x.x, rows});
         const graph::TensorId normed = g_.activation("output_norm", uint64_t{4} * n * c_.n_embd);
         g_.add("output_norm",
                kernels::RmsNorm{.weight = w_.vector("output_norm.weight"),
@@ -241,13 +299,6 @@ private:
                                 .eps = c_.norm_eps,
                                 .rows = kernels::RowCount::outputs},
                {counts_, rows, normed});
-        const graph::TensorId logits = g_.external(std::string(kExternalLogits), uint64_t{4} * n * c_.n_vocab);
-        kernels::Weight weight = w_.matrix("output.weight");
-        if (!weight) weight = w_.matrix("token_embd.weight");
-        kernels::Linear op = linear(weight, c_.n_vocab, c_.n_vocab);
-        op.n_columns = n;
-        op.columns = kernels::RowCount::outputs;
-        op.bias = w_.vector("output.bias");
         g_.add("output", op, {counts_, normed, logits, logits});
     }
 

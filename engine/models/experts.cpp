@@ -166,7 +166,7 @@ public:
                  .n_shared = joins_,
                  .has_shared_gate = e_.n_ff_shared != 0 && e_.shared_is_gated} {}
 
-    graph::TensorId build(graph::TensorId n, graph::TensorId x) {
+    Stream build(const NormedInput& n, graph::TensorId x, uint64_t next_norm) {
         const graph::TensorId logits = router(n);
         // What a shared expert of its own computes stands between the steps of routing, which depend on each other.
         const bool is_apart = e_.n_ff_shared != 0 && joins_ == 0;
@@ -190,15 +190,25 @@ public:
 
         const graph::TensorId hidden = g_.activation(key("ffn_hidden"), uint64_t{4} * shape_.n_slots() * e_.n_ff);
         g_.add(key("ffn_gate_up_exps"),
-               kernels::ExpertHidden{.shape = shape_, .weight = gate_up(), .activation = e_.activation},
-               {counts_, tiles, slots, n, hidden});
-        const graph::TensorId y = rows("ffn_down_exps", c_.n_embd);
+               kernels::ExpertHidden{.shape = shape_,
+                                     .weight = gate_up(),
+                                     .activation = e_.activation,
+                                     .x_is_normed = n.is_folded,
+                                     .eps = n.eps},
+               {counts_, tiles, slots, n.rows, hidden});
+        Stream y{.x = rows("ffn_down_exps", c_.n_embd), .normed = {}};
+        std::vector<graph::TensorId> operands{counts_, choices, tiles, slots, hidden, residual, shared, y.x};
+        if (next_norm != 0) {
+            y.normed = g_.activation(key("ffn_down_exps.normed"), kernels::NormedRows::bytes(n_tokens_, c_.n_embd));
+            operands.push_back(*y.normed);
+        }
         g_.add(key("ffn_down_exps"),
                kernels::ExpertOutput{.shape = shape_,
                                      .weight = {.weight = w_.matrix(key("down_exps")),
                                                 .expert_strips = c_.n_embd / kernels::kStripRows,
-                                                .bias = w_.vector(key("ffn_down_exps.bias"))}},
-               {counts_, choices, tiles, slots, hidden, residual, shared, y}, std::pair{5u, 7u});
+                                                .bias = w_.vector(key("ffn_down_exps.bias"))},
+                                     .next_norm = next_norm},
+               std::move(operands), std::pair{5u, 7u});
         return y;
     }
 
@@ -214,37 +224,45 @@ private:
             .weight = weight, .n_out = n_out, .n_columns = n_tokens_, .x_stride = weight.n_cols, .y_stride = y_stride};
     }
 
-    graph::TensorId router(graph::TensorId n) {
+    kernels::Linear linear(const kernels::Weight& weight, uint32_t n_out, uint32_t y_stride,
+                           const NormedInput& n) const {
+        kernels::Linear op = linear(weight, n_out, y_stride);
+        n.apply(op);
+        return op;
+    }
+
+    graph::TensorId router(const NormedInput& n) {
         const graph::TensorId logits = rows("router_logits", logits_stride());
-        kernels::Linear op = linear(w_.matrix(key("ffn_gate_inp.weight")), e_.n, logits_stride());
+        kernels::Linear op = linear(w_.matrix(key("ffn_gate_inp.weight")), e_.n, logits_stride(), n);
         op.bias = w_.vector(key("ffn_gate_inp.bias"));
         op.keeps_f32 = true;
-        g_.add(key("ffn_gate_inp"), op, {counts_, n, logits, logits});
+        g_.add(key("ffn_gate_inp"), op, {counts_, n.rows, logits, logits});
         if (shape_.has_shared_gate) {
-            kernels::Linear gate = linear(w_.matrix(key("ffn_gate_inp_shexp.weight")), 1, logits_stride());
+            kernels::Linear gate = linear(w_.matrix(key("ffn_gate_inp_shexp.weight")), 1, logits_stride(), n);
             gate.y_offset = e_.n;
             gate.keeps_f32 = true;
-            g_.add(key("ffn_gate_inp_shexp"), gate, {counts_, n, logits, logits});
+            g_.add(key("ffn_gate_inp_shexp"), gate, {counts_, n.rows, logits, logits});
         }
         return logits;
     }
 
-    graph::TensorId shared_gate_up(graph::TensorId n) {
+    graph::TensorId shared_gate_up(const NormedInput& n) {
         const uint32_t width = e_.n_ff_shared;
         const graph::TensorId hidden = rows("ffn_hidden_shexp", width);
         const kernels::Weight stacked = w_.matrix(key("gate_up_shexp"));
         if (stacked && stacked.row_scales == 0) {
-            kernels::Linear op = linear(stacked, width, width);
+            kernels::Linear op = linear(stacked, width, width, n);
             op.is_glu = true;
-            g_.add(key("ffn_gate_up_shexp"), op, {counts_, n, hidden, hidden});
+            g_.add(key("ffn_gate_up_shexp"), op, {counts_, n.rows, hidden, hidden});
             return hidden;
         }
         const graph::TensorId gate = rows("ffn_gate_shexp", width), up = rows("ffn_up_shexp", width);
         const auto half = [&](const char* name, uint32_t which) {
             return stacked ? kernels::slice_rows(stacked, which * width, width) : w_.matrix(key(name));
         };
-        g_.add(key("ffn_gate_shexp"), linear(half("ffn_gate_shexp.weight", 0), width, width), {counts_, n, gate, gate});
-        g_.add(key("ffn_up_shexp"), linear(half("ffn_up_shexp.weight", 1), width, width), {counts_, n, up, up});
+        g_.add(key("ffn_gate_shexp"), linear(half("ffn_gate_shexp.weight", 0), width, width, n),
+               {counts_, n.rows, gate, gate});
+        g_.add(key("ffn_up_shexp"), linear(half("ffn_up_shexp.weight", 1), width, width, n), {counts_, n.rows, up, up});
         g_.add(key("swiglu_shexp"), kernels::SwiGlu{n_tokens_, width, width}, {counts_, gate, up, hidden});
         return hidden;
     }
@@ -287,9 +305,9 @@ private:
 
 } // namespace
 
-graph::TensorId build_experts(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts,
-                              graph::TensorId n, graph::TensorId x) {
-    return ExpertBuilder(graph, input, layer, counts).build(n, x);
+Stream build_experts(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts,
+                     const NormedInput& n, graph::TensorId x, uint64_t next_norm) {
+    return ExpertBuilder(graph, input, layer, counts).build(n, x, next_norm);
 }
 
 } // namespace vkinfer::models

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "models/architecture.h"
+#include "models/stream.h"
 
 #include <vector>
 
@@ -17,8 +18,9 @@ ExpertConfig read_experts(const format::GgufFile& file, const ModelConfig& confi
 void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& config, const format::GgufFile& file,
                     uint32_t layer);
 
-/// x + weighted experts of n (+ shared expert of n); n: the normed rows, x: the residual.
-graph::TensorId build_experts(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts,
-                              graph::TensorId n, graph::TensorId x);
+/// x + weighted experts of n (+ shared expert of n); n: the normed rows, x: the residual, next_norm: address of the
+/// weights of the norm after it where that is folded (kernels::NormedRows), else 0.
+Stream build_experts(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts,
+                     const NormedInput& n, graph::TensorId x, uint64_t next_norm);
 
 } // namespace vkinfer::models

@@ -248,7 +248,8 @@ StepShapes step_shapes(const ModelMemory& model, const MemoryWish& wish, TensorT
             model.policy,
             {.max_batch = static_cast<uint32_t>(wish.max_batch()),
              .max_outputs = static_cast<uint32_t>(wish.n_logits()),
-             .max_sequences = static_cast<uint32_t>(wish.max_sequences)},
+             .max_sequences = static_cast<uint32_t>(wish.max_sequences),
+             .page_tokens = kPageTokens},
             type_k,
             type_v};
 }

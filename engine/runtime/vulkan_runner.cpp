@@ -123,7 +123,11 @@ public:
         std::memset(step_.mapped() + layout_.counts_offset(), 0, layout_.counts_bytes());
         for (uint32_t n = 1;; n = std::min(2 * n, max_batch())) {
             for (const uint32_t n_outputs : {1u, std::min(n, max_outputs())}) {
-                device_.wait(plan(shapes_->shape_for(n, n_outputs, shapes_->max_tiles(n))).submit());
+                for (const uint32_t longest : {1u, static_cast<uint32_t>(limits_.n_ctx)}) { // unsplit and split
+                    device_.wait(plan(shapes_->shape_for(n, n_outputs, shapes_->max_tiles(n), longest)).submit());
+                    if (n > static_cast<uint32_t>(limits_.max_sequences)) continue;
+                    device_.wait(plan(shapes_->decode_shape(n, n_outputs, longest)).submit());
+                }
             }
             if (n == max_batch()) break;
         }
@@ -135,7 +139,11 @@ public:
 
     std::pair<uint32_t, uint32_t> plan_size(int32_t n_tokens) override {
         const auto n = static_cast<uint32_t>(n_tokens);
-        const graph::Plan& p = plan(shapes_->shape_for(n, std::min(n, max_outputs()), shapes_->max_tiles(n))).plan();
+        const uint32_t n_outputs = std::min(n, max_outputs()), longest = static_cast<uint32_t>(limits_.n_ctx);
+        const models::StepShape shape = n_tokens <= limits_.max_sequences
+                                            ? shapes_->decode_shape(n, n_outputs, longest)
+                                            : shapes_->shape_for(n, n_outputs, shapes_->max_tiles(n), longest);
+        const graph::Plan& p = plan(shape).plan();
         return {static_cast<uint32_t>(p.dispatches.size()), p.n_barriers()};
     }
 
@@ -282,8 +290,21 @@ private:
         find_chunks(tokens, chunks_);
         const auto n_tokens = static_cast<uint32_t>(tokens.size());
         const auto n_outputs = static_cast<uint32_t>(std::ranges::count_if(tokens, &StepToken::want_logits));
+        uint32_t longest = 0;
+        for (const StepChunk& chunk : chunks_) longest = std::max(longest, chunk.first_position + chunk.n_tokens);
+        if (has_one_token_each()) return shapes_->decode_shape(n_tokens, n_outputs, longest);
         const uint32_t rows = shapes_->rows_per_tile(StepShapes::bucket(n_tokens, max_batch()));
-        return shapes_->shape_for(n_tokens, n_outputs, count_tiles(chunks_, shapes_->group(), rows));
+        return shapes_->shape_for(n_tokens, n_outputs, count_tiles(chunks_, shapes_->group(), rows), longest);
+    }
+
+    /// Of the step in chunks_: no token sees another one of the step.
+    bool has_one_token_each() {
+        seen_.assign(static_cast<size_t>(limits_.max_sequences), false);
+        return std::ranges::all_of(chunks_, [&](const StepChunk& chunk) {
+            const bool is_first = !seen_[chunk.sequence];
+            seen_[chunk.sequence] = true;
+            return is_first && chunk.n_tokens == 1;
+        });
     }
 
     /// Of the step in chunks_.
@@ -418,6 +439,7 @@ private:
     Arena arena_;
     std::map<models::StepShape, std::unique_ptr<graph::RecordedPlan>> plans_;
     std::vector<StepChunk> chunks_;
+    std::vector<bool> seen_; ///< sequences, while a step is looked at
     // Of the step being submitted; members, so that a token allocates nothing.
     std::vector<graph::Cost> costs_;
     std::vector<double> piece_ns_;

@@ -50,6 +50,9 @@ constexpr float kEps = 1e-6f;
 constexpr uint32_t kPageTokens = 64;
 constexpr uint32_t kPrefillRows = 0; ///< as many rows a tile as the policy gives a prefill
 
+/// Store and attention one after the other, or both in one dispatch (chunks of one token only).
+enum class Kernel : uint8_t { two_steps, decode };
+
 /// Rotated and normalised heads in float64.
 struct Reference {
     std::vector<double> q, k, v; ///< (tokens, heads, head_size)
@@ -90,7 +93,7 @@ Reference reference_heads(const Geometry& g, const std::vector<float>& qkv, cons
 /// Runs the chunks' tokens through rope_table, rope_store and attention in two steps: first everything before the
 /// chunks' positions (to fill the caches), then the chunks. Returns the NMSE of the second step.
 double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::vector<Chunk>& chunks,
-           uint32_t rows_per_tile, uint32_t n_splits) {
+           uint32_t rows_per_tile, uint32_t n_splits, Kernel kernel = Kernel::two_steps) {
     OpHarness& h = harness();
     const uint32_t heads = g.n_heads + 2 * g.n_kv_heads;
     const uint32_t width = heads * g.head_size;
@@ -162,26 +165,31 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
         const gpu::Buffer y = h.buffer(uint64_t{4} * n_tokens * g.n_heads * g.head_size);
         h.run(kernels::RopeTable{frequency_buffer.address(), n_tokens, g.n_rot / 2, 1.0f},
               {&counts, &token_buffer, &rope}, policy);
-        h.run(kernels::RopeStore{.shape = shape,
-                                 .n_tokens = n_tokens,
-                                 .stride = width,
-                                 .n_rot = g.n_rot,
-                                 .kind = g.rope,
-                                 .q_norm = g.qk_norm ? q_norm_buffer.address() : 0,
-                                 .k_norm = g.qk_norm ? k_norm_buffer.address() : 0,
-                                 .eps = kEps},
-              {&counts, &token_buffer, &pages, &rope, &qkv_buffer, nullptr}, policy);
-        h.run(kernels::Attention{.shape = shape,
-                                 .n_tokens = n_tokens,
-                                 .n_tiles = n_tiles + 1, // one more than there are: it must do nothing
-                                 .rows_per_tile = rows_per_tile,
-                                 .n_splits = n_splits,
-                                 .q_stride = width,
-                                 .y_stride = g.n_heads * g.head_size,
-                                 .scale = scale,
-                                 .window = g.window,
-                                 .sinks = g.sinks ? sink_buffer.address() : 0},
-              {&counts, &tile_buffer, &pages, &qkv_buffer, &y, nullptr}, policy);
+        const kernels::RopeStore store{.shape = shape,
+                                       .n_tokens = n_tokens,
+                                       .stride = width,
+                                       .n_rot = g.n_rot,
+                                       .kind = g.rope,
+                                       .q_norm = g.qk_norm ? q_norm_buffer.address() : 0,
+                                       .k_norm = g.qk_norm ? k_norm_buffer.address() : 0,
+                                       .eps = kEps};
+        const kernels::Attention attention{.shape = shape,
+                                           .n_tokens = n_tokens,
+                                           .n_tiles = n_tiles + 1, // one more than there are: it must do nothing
+                                           .rows_per_tile = rows_per_tile,
+                                           .n_splits = n_splits,
+                                           .q_stride = width,
+                                           .y_stride = g.n_heads * g.head_size,
+                                           .scale = scale,
+                                           .window = g.window,
+                                           .sinks = g.sinks ? sink_buffer.address() : 0};
+        if (pass == 1 && kernel == Kernel::decode) {
+            h.run(kernels::AttentionDecode{store, attention},
+                  {&counts, &tile_buffer, &pages, &rope, &qkv_buffer, &y, nullptr}, policy);
+        } else {
+            h.run(store, {&counts, &token_buffer, &pages, &rope, &qkv_buffer, nullptr}, policy);
+            h.run(attention, {&counts, &tile_buffer, &pages, &qkv_buffer, &y, nullptr}, policy);
+        }
 
         const Reference r = reference_heads(g, qkv, positions, q_norm, k_norm);
         const uint32_t kv_width = g.n_kv_heads * g.head_size;
@@ -303,6 +311,41 @@ TEST_CASE("tiles of a prefill: head sizes, types, windows, sinks, splits, page b
         }
     }
     CHECK(run(small, f16, q8_0, {{0, 90, 1}, {1, 0, 33}, {2, 63, 2}, {3, 31, 17}}, kPrefillRows, 1) < limit(f16, q8_0));
+}
+
+TEST_CASE("a decode in one dispatch: head sizes, types, windows, splits, page borders, several sequences") {
+    using enum TensorType;
+    using enum kernels::RopeKind;
+    for (const Geometry& g : {Geometry{1, 1, 64, 64, neox, false}, Geometry{6, 2, 64, 64, norm, true},
+                              Geometry{4, 1, 128, 128, neox, true}, Geometry{3, 3, 80, 80, neox, false},
+                              Geometry{4, 2, 96, 48, norm, true}, Geometry{2, 1, 112, 112, none, false},
+                              Geometry{2, 1, 256, 256, norm, true}, Geometry{10, 1, 64, 32, neox, false}}) {
+        INFO("heads ", g.n_heads, "/", g.n_kv_heads, " of ", g.head_size);
+        const uint32_t rows = std::min(8u, g.n_heads / g.n_kv_heads); // a group of ten takes two tiles
+        for (const uint32_t splits : {1u, 3u}) {
+            CHECK(run(g, f32, f32, {{0, 70, 1}, {1, 0, 1}}, rows, splits, Kernel::decode) < limit_of(f32));
+        }
+    }
+    const Geometry small{6, 2, 64, 64, neox, false};
+    for (const auto type : {f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl}) {
+        INFO(format::to_string(type));
+        CHECK(run(small, type, f16, {{0, 130, 1}}, 3, 2, Kernel::decode) < std::max(limit_of(type), limit_of(f16)));
+        CHECK(run(small, f16, type, {{0, 130, 1}}, 3, 2, Kernel::decode) < std::max(limit_of(type), limit_of(f16)));
+    }
+    for (const uint32_t before : {0u, 1u, 62u, 63u, 64u, 65u, 127u, 128u, 200u}) {
+        for (const uint32_t splits : {1u, 2u, 5u, 16u}) {
+            INFO("before ", before, " splits ", splits);
+            CHECK(run(small, f16, f16, {{0, before, 1}, {2, 63, 1}, {1, 5, 1}}, 3, splits, Kernel::decode) <
+                  limit_of(f16));
+        }
+    }
+    for (const uint32_t window : {1u, 31u, 64u, 65u}) {
+        for (const bool sinks : {false, true}) {
+            INFO("window ", window, " sinks ", sinks);
+            const Geometry g{4, 2, 64, 64, neox, false, window, sinks};
+            CHECK(run(g, f16, f16, {{0, 126, 1}, {1, 30, 1}}, 2, 3, Kernel::decode) < limit_of(f16));
+        }
+    }
 }
 
 TEST_CASE("several sequences in one step do not see each other") {

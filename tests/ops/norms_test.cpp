@@ -1,0 +1,244 @@
+// Norms folded into the ops around them (kernels::NormedRows): makers write rows times weights and sums of squares,
+// takers divide by the root of their mean. Each side against float64, makers and takers apart, so that neither hides
+// the other.
+#include "ops/harness.h"
+#include "support/support.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <doctest/doctest.h>
+#include <vector>
+
+using namespace vkinfer;
+using namespace vkinfer::test;
+using kernels::ActivationMode;
+using kernels::CoopmatMode;
+using kernels::NormedRows;
+
+namespace {
+
+constexpr float kEps = 1e-5f;
+
+kernels::Policy matvec_policy(ActivationMode act = ActivationMode::f32) {
+    return harness().policy(CoopmatMode::off, act);
+}
+
+/// Rows x and their NormedRows as a maker would leave them, with the sum of squares dealt out over all parts.
+struct Rows {
+    std::vector<float> x, weight;
+    gpu::Buffer normed;
+    uint32_t n_cols;
+
+    Rows(uint32_t n_rows, uint32_t n_cols_, const kernels::Policy& policy, uint32_t seed)
+        : x(random_floats(uint64_t{n_rows} * n_cols_, seed, 3.0f)), weight(random_floats(n_cols_, seed + 1)),
+          n_cols(n_cols_) {
+        const uint32_t n_parts = NormedRows::n_parts(n_cols, policy);
+        std::vector<float> values(NormedRows::bytes(n_rows, n_cols) / 4, NAN);
+        for (uint32_t t = 0; t < n_rows; ++t) {
+            double sum = 0;
+            for (uint32_t i = 0; i < n_cols; ++i) {
+                const float v = x[uint64_t{t} * n_cols + i];
+                values[uint64_t{t} * n_cols + i] = v * weight[i];
+                sum += double{v} * v;
+            }
+            for (uint32_t p = 0; p < n_parts; ++p) // 1 : 2 : 3 : ...
+                values[uint64_t{n_rows} * n_cols + uint64_t{t} * n_parts + p] =
+                    static_cast<float>(sum * 2 * (p + 1) / (double{n_parts} * (n_parts + 1)));
+        }
+        normed = harness().buffer(values);
+    }
+
+    /// (rows, n_cols), normalised.
+    std::vector<double> values(uint32_t n_rows) const {
+        std::vector<double> result;
+        for (uint32_t t = 0; t < n_rows; ++t) {
+            double sum = 0;
+            for (uint32_t k = 0; k < n_cols; ++k) sum += double{x[t * n_cols + k]} * x[t * n_cols + k];
+            for (uint32_t k = 0; k < n_cols; ++k)
+                result.push_back(x[t * n_cols + k] * double{weight[k]} / std::sqrt(sum / n_cols + kEps));
+        }
+        return result;
+    }
+};
+
+/// Whether `normed` holds y * weight and, in any split, the sums of y^2.
+void check_made(const gpu::Buffer& normed, const std::vector<float>& y, const std::vector<float>& weight,
+                uint32_t n_live, uint32_t n_rows, uint32_t n_cols, const kernels::Policy& policy) {
+    const uint32_t n_parts = NormedRows::n_parts(n_cols, policy);
+    const auto got = harness().read<float>(normed, NormedRows::bytes(n_rows, n_cols) / 4);
+    for (uint32_t t = 0; t < n_live; ++t) {
+        double expected = 0, sum = 0;
+        int wrong = 0;
+        for (uint32_t i = 0; i < n_cols; ++i) {
+            const float v = y[uint64_t{t} * n_cols + i];
+            wrong += std::abs(got[uint64_t{t} * n_cols + i] - v * weight[i]) > 1e-6f * std::abs(v * weight[i]);
+            expected += double{v} * v;
+        }
+        for (uint32_t p = 0; p < n_parts; ++p) sum += got[uint64_t{n_rows} * n_cols + uint64_t{t} * n_parts + p];
+        CHECK(wrong == 0);
+        CHECK(sum == doctest::Approx(expected).epsilon(1e-5));
+    }
+}
+
+} // namespace
+
+TEST_CASE("products take rows whose norm is folded in") {
+    OpHarness& h = harness();
+    for (const auto act : {ActivationMode::f32, ActivationMode::q8}) {
+        if (act == ActivationMode::q8 && !h.capabilities().integer_dot_product) continue;
+        for (const auto& [n_out, n_cols, n_columns] : {std::array{33u, 160u, 1u}, std::array{16u, 32u, 3u},
+                                                       std::array{70u, 1056u, 9u}, std::array{48u, 2080u, 17u}}) {
+            for (const bool glu : {false, true}) {
+                if (glu && n_out % 16 != 0) continue;
+                for (const bool gathers : {false, true}) {
+                    INFO(n_out, " x ", n_cols, " columns ", n_columns, " glu ", glu, " gathers ", gathers, " q8 ",
+                         act == ActivationMode::q8);
+                    const kernels::Policy policy = matvec_policy(act);
+                    const uint32_t x_rows = gathers ? n_columns + 3 : n_columns;
+                    const Rows rows(x_rows, n_cols, policy, 31);
+                    const TestWeight w = h.weight(format::TensorType::q4_0, n_out * (glu ? 2 : 1), n_cols, 5);
+                    const std::vector<float> bias = random_floats(n_out, 6);
+                    const gpu::Buffer bias_buffer = h.buffer(bias);
+                    std::vector<uint32_t> outputs(n_columns);
+                    for (uint32_t t = 0; t < n_columns; ++t) outputs[t] = gathers ? x_rows - 1 - t : t;
+                    const gpu::Buffer output_buffer = h.buffer(outputs);
+                    const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{x_rows, n_columns, 0, 0});
+                    const gpu::Buffer y = h.buffer(uint64_t{4} * n_columns * n_out);
+                    const kernels::Linear op{.weight = w.weight,
+                                             .n_out = n_out,
+                                             .n_columns = n_columns,
+                                             .x_stride = n_cols,
+                                             .y_stride = n_out,
+                                             .bias = glu ? 0 : bias_buffer.address(),
+                                             .is_glu = glu,
+                                             .columns = kernels::RowCount::outputs,
+                                             .x_is_normed = true,
+                                             .eps = kEps,
+                                             .x_rows = x_rows,
+                                             .gathers = gathers};
+                    std::vector<const gpu::Buffer*> operands{&counts, &rows.normed, &y, &y};
+                    if (gathers) operands.push_back(&output_buffer);
+                    h.run(op, operands, policy);
+                    const std::vector<double> x = rows.values(x_rows);
+                    std::vector<double> expected;
+                    for (uint32_t t = 0; t < n_columns; ++t) {
+                        for (uint32_t r = 0; r < n_out; ++r) {
+                            double value = 0, up = 0;
+                            for (uint32_t k = 0; k < n_cols; ++k) {
+                                const double v = x[uint64_t{outputs[t]} * n_cols + k];
+                                value += w.values[uint64_t{r} * n_cols + k] * v;
+                                if (glu) up += w.values[uint64_t{r + n_out} * n_cols + k] * v;
+                            }
+                            expected.push_back(glu ? value / (1 + std::exp(-value)) * up : value + bias[r]);
+                        }
+                    }
+                    const auto got = h.read<float>(y, expected.size());
+                    CHECK(nmse(got, expected) < (act == ActivationMode::q8 ? 8e-4 : 1e-11));
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("products write what the norm after them needs") {
+    OpHarness& h = harness();
+    const uint32_t max_splits = std::min(8u, h.capabilities().max_group_invocations / h.policy().subgroup_size);
+    for (uint32_t splits = 1; splits <= max_splits; splits *= 2) {
+        for (const uint32_t rows_per_lane : {1u, 2u}) {
+            for (const auto& [n_out, n_cols, n_columns] :
+                 {std::array{32u, 64u, 1u}, std::array{96u, 160u, 3u}, std::array{160u, 96u, 11u}}) {
+                INFO(n_out, " x ", n_cols, " columns ", n_columns, " splits ", splits, " rows ", rows_per_lane);
+                kernels::Policy policy = matvec_policy();
+                policy.matvec_splits = splits;
+                policy.matvec_rows_per_lane = rows_per_lane;
+                const uint32_t n_live = n_columns > 1 ? n_columns - 1 : 1;
+                const TestWeight w = h.weight(format::TensorType::q8_0, n_out, n_cols, 5);
+                const std::vector<float> weight = random_floats(n_out, 7);
+                const gpu::Buffer weight_buffer = h.buffer(weight);
+                const gpu::Buffer x = h.buffer(random_floats(uint64_t{n_columns} * n_cols, 8));
+                const gpu::Buffer residual = h.buffer(random_floats(uint64_t{n_columns} * n_out, 9));
+                const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{n_live, 0, 0, 0});
+                const gpu::Buffer y = h.buffer(uint64_t{4} * n_columns * n_out);
+                const gpu::Buffer normed = h.buffer(NormedRows::bytes(n_columns, n_out));
+                const kernels::Linear op{.weight = w.weight,
+                                         .n_out = n_out,
+                                         .n_columns = n_columns,
+                                         .x_stride = n_cols,
+                                         .y_stride = n_out,
+                                         .has_residual = true,
+                                         .next_norm = weight_buffer.address()};
+                h.run(op, {&counts, &x, &residual, &y, &normed}, policy);
+                check_made(normed, h.read<float>(y, uint64_t{n_columns} * n_out), weight, n_live, n_columns, n_out,
+                           policy);
+            }
+        }
+    }
+}
+
+TEST_CASE("embeddings write what the first norm needs") {
+    OpHarness& h = harness();
+    for (const uint32_t n_cols : {32u, 160u, 2080u}) {
+        INFO("columns ", n_cols);
+        const kernels::Policy policy = matvec_policy();
+        const TestWeight w = h.weight(format::TensorType::q8_0, 7, n_cols, 5);
+        const std::vector<float> weight = random_floats(n_cols, 7);
+        const gpu::Buffer weight_buffer = h.buffer(weight);
+        const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{3, 0, 0, 0});
+        const gpu::Buffer tokens = h.buffer(std::vector<uint32_t>{6, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+        const gpu::Buffer y = h.buffer(uint64_t{4} * 4 * n_cols), normed = h.buffer(NormedRows::bytes(4, n_cols));
+        h.run(kernels::Embed{w.weight, 4, n_cols, weight_buffer.address()}, {&counts, &tokens, &y, &normed}, policy);
+        const auto got = h.read<float>(y, uint64_t{4} * n_cols);
+        CHECK(got[0] == w.values[6 * n_cols]);
+        check_made(normed, got, weight, 3, 4, n_cols, policy);
+    }
+}
+
+TEST_CASE("experts take and make rows whose norm is folded in") {
+    OpHarness& h = harness();
+    for (const uint32_t n_tokens : {1u, 2u, 12u}) {
+        INFO("tokens ", n_tokens);
+        const kernels::Policy policy = matvec_policy();
+        const uint32_t n_experts = 4, n_used = 2, d = 96, n_ff = 64;
+        const kernels::ExpertShape shape{
+            .n_tokens = n_tokens, .n_experts = n_experts, .n_used = n_used, .n_embd = d, .n_ff = n_ff};
+        const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{n_tokens, 0, 0, 0});
+        const gpu::Buffer logits = h.buffer(random_floats(uint64_t{n_tokens} * n_experts, 3));
+        const gpu::Buffer choices = h.buffer(shape.choices_bytes()), tiles = h.buffer(shape.tiles_bytes()),
+                          slots = h.buffer(shape.slots_bytes());
+        h.run(kernels::ExpertRoute{.shape = shape, .logits_stride = n_experts, .normalises = true},
+              {&counts, &logits, &choices, &tiles, &slots}, policy);
+
+        const TestWeight in = h.weight(format::TensorType::q4_0, 2 * n_experts * n_ff, d, 11);
+        const TestWeight out = h.weight(format::TensorType::q4_0, n_experts * d, n_ff, 12);
+        const kernels::ExpertWeight in_weight{
+            .weight = in.weight, .expert_strips = n_ff / 16, .up_strips = n_experts * n_ff / 16};
+        const kernels::ExpertWeight out_weight{.weight = out.weight, .expert_strips = d / 16};
+        const Rows rows(n_tokens, d, policy, 41);
+        // The same rows, normalised before.
+        const std::vector<double> normalised = rows.values(n_tokens);
+        const gpu::Buffer x = h.buffer(std::vector<float>(normalised.begin(), normalised.end()));
+        const uint64_t n_hidden = uint64_t{shape.n_slots()} * n_ff;
+        const gpu::Buffer folded = h.buffer(4 * n_hidden), plain = h.buffer(4 * n_hidden);
+        kernels::ExpertHidden hidden{.shape = shape, .weight = in_weight};
+        h.run(hidden, {&counts, &tiles, &slots, &x, &plain}, policy);
+        hidden.x_is_normed = true;
+        hidden.eps = kEps;
+        h.run(hidden, {&counts, &tiles, &slots, &rows.normed, &folded}, policy);
+        const auto expected = h.read<float>(plain, n_hidden);
+        CHECK(nmse(h.read<float>(folded, n_hidden), std::vector<double>(expected.begin(), expected.end())) < 1e-11);
+
+        const std::vector<float> weight = random_floats(d, 7);
+        const gpu::Buffer weight_buffer = h.buffer(weight);
+        const gpu::Buffer residual = h.buffer(random_floats(uint64_t{n_tokens} * d, 9));
+        const gpu::Buffer y = h.buffer(uint64_t{4} * n_tokens * d), again = h.buffer(uint64_t{4} * n_tokens * d);
+        const gpu::Buffer normed = h.buffer(NormedRows::bytes(n_tokens, d));
+        kernels::ExpertOutput output{.shape = shape, .weight = out_weight};
+        h.run(output, {&counts, &choices, &tiles, &slots, &plain, &residual, &residual, &again}, policy);
+        output.next_norm = weight_buffer.address();
+        h.run(output, {&counts, &choices, &tiles, &slots, &plain, &residual, &residual, &y, &normed}, policy);
+        const auto made = h.read<float>(y, uint64_t{n_tokens} * d);
+        CHECK(made == h.read<float>(again, uint64_t{n_tokens} * d));
+        check_made(normed, made, weight, n_tokens, n_tokens, d, policy);
+    }
+}
