@@ -34,6 +34,7 @@ struct Rows {
         : x(random_floats(uint64_t{n_rows} * n_cols_, seed, 3.0f)), weight(random_floats(n_cols_, seed + 1)),
           n_cols(n_cols_) {
         const uint32_t n_parts = NormedRows::n_parts(n_cols, policy);
+        const double n_shares = n_parts * (n_parts + 1.0) / 2;
         std::vector<float> values(NormedRows::bytes(n_rows, n_cols) / 4, NAN);
         for (uint32_t t = 0; t < n_rows; ++t) {
             double sum = 0;
@@ -44,7 +45,7 @@ struct Rows {
             }
             for (uint32_t p = 0; p < n_parts; ++p) // 1 : 2 : 3 : ...
                 values[uint64_t{n_rows} * n_cols + uint64_t{t} * n_parts + p] =
-                    static_cast<float>(sum * 2 * (p + 1) / (double{n_parts} * (n_parts + 1)));
+                    static_cast<float>(sum * (p + 1) / n_shares);
         }
         normed = harness().buffer(values);
     }
