@@ -42,6 +42,17 @@ constexpr Architecture kArchitectures[] = {
 
 constexpr SyntheticPreset kPresets[] = {
     {"llama-88m", "88 M parameters in Q4_0: the model of the comparison runs", {}},
+    {"moe-114m",
+     "114 M parameters in Q4_0, 32 experts of which 4 are used",
+     {.architecture = "qwen3moe",
+      .n_layers = 8,
+      .n_embd = 512,
+      .n_ff = 256,
+      .n_heads = 8,
+      .n_kv_heads = 2,
+      .head_size = 64,
+      .n_experts = 32,
+      .n_experts_used = 4}},
     {"1b",
      "the shape of Llama 3.2 1B, Q4_0",
      {.n_layers = 16, .n_embd = 2048, .n_ff = 8192, .n_heads = 32, .n_kv_heads = 8, .n_vocab = 128256, .tied = true}},

@@ -21,15 +21,19 @@ void BenchSession::evaluate(std::span<const StepToken> tokens) {
 }
 
 void BenchSession::read_prompt(int32_t position, int32_t n_tokens, const BenchTest& test) {
-    const int32_t chunk = std::max(1, std::min({test.n_batch, test.n_ubatch, runner_.limits().max_batch}));
+    const int32_t chunk = std::max(1, std::min(test.n_ubatch, runner_.limits().max_batch));
     const int32_t end = position + n_tokens;
     while (position < end) {
-        batch_.clear();
-        for (int32_t n = std::min(chunk, end - position); n > 0; --n) {
-            batch_.push_back({random_token(), position++, 0, false});
+        // As in llama-bench, the last token of every batch gives logits.
+        const int32_t batch_end = position + std::min(std::max(1, test.n_batch), end - position);
+        while (position < batch_end) {
+            batch_.clear();
+            for (int32_t n = std::min(chunk, batch_end - position); n > 0; --n) {
+                batch_.push_back({random_token(), position++, 0, false});
+            }
+            batch_.back().want_logits = position == batch_end;
+            evaluate(batch_);
         }
-        batch_.back().want_logits = position == end;
-        evaluate(batch_);
     }
 }
 

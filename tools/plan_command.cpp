@@ -2,6 +2,7 @@
 
 #include "gpu/device.h"
 #include "gpu/instance.h"
+#include "runtime/predict.h"
 #include "tools/engine_flags.h"
 #include "tools/json_text.h"
 #include "tools/program.h"
@@ -9,6 +10,7 @@
 #include <cstdio>
 #include <format>
 #include <memory>
+#include <vector>
 
 namespace vkinfer::tools {
 
@@ -40,7 +42,7 @@ std::string plan_text(const runtime::PlannedModel& planned, const memory::Device
     return text;
 }
 
-std::string plan_json(const runtime::PlannedModel& planned, const memory::DeviceProfile& profile) {
+std::string plan_json(const runtime::PlannedModel& planned, const memory::DeviceProfile& profile, bool predicts) {
     const runtime::MemoryDecision& decision = planned.decision;
     const memory::Plan& plan = decision.plan;
     std::string json = "{\n";
@@ -84,9 +86,73 @@ std::string plan_json(const runtime::PlannedModel& planned, const memory::Device
                                                                            : "always"));
     }
     field("allocations", "[" + allocations + "\n  ]");
+    if (predicts) field("prediction", prediction_json(planned, profile));
     json += std::format("  \"spill\": {{\"size_bytes\": {}, \"bytes_per_token\": {}, \"ms_per_token\": {}}}\n}}\n",
                         plan.spill.size_bytes, plan.spill.bytes_per_token, json_number(plan.spill.ms_per_token));
     return json;
+}
+
+namespace {
+
+/// Depths of the rows for decoding; those beyond the context are left out.
+constexpr uint32_t kDepths[] = {0, 4096, 16384, 65536};
+
+struct PredictedTest {
+    std::string name;
+    runtime::StepEstimate estimate;
+};
+
+std::vector<PredictedTest> predicted_tests(const runtime::PlannedModel& planned, const runtime::DeviceRates& rates) {
+    std::vector<PredictedTest> rows;
+    const auto n_ctx = static_cast<uint32_t>(planned.decision.n_ctx);
+    for (const uint32_t n : {64u, 512u, 2048u}) {
+        if (n <= n_ctx) rows.push_back({std::format("pp{}", n), runtime::predict_prompt(planned, rates, n)});
+    }
+    for (const uint32_t depth : kDepths) {
+        if (depth >= n_ctx) continue;
+        rows.push_back(
+            {depth == 0 ? "tg" : std::format("tg @ d{}", depth), runtime::predict_step(planned, rates, 1, depth)});
+    }
+    return rows;
+}
+
+std::string row_text(const std::string& test, const runtime::StepEstimate& e) {
+    return std::format("  {:<12} {:>9.1f} {:>11.3f} {:>10.1f} {:>10.3f} {:>9.3f} {:>10.3f} {:>9.3f} {:>10} {:>8}\n",
+                       test, e.n_tokens * 1e9 / e.step_ns(), e.step_ns() / 1e6, static_cast<double>(e.bytes) / 1e6,
+                       static_cast<double>(e.flops) / 1e12, e.memory_ns / 1e6, e.arithmetic_ns / 1e6,
+                       e.overhead_ns / 1e6, e.n_dispatches, e.n_barriers);
+}
+
+} // namespace
+
+std::string prediction_json(const runtime::PlannedModel& planned, const memory::DeviceProfile& profile) {
+    const runtime::DeviceRates rates = runtime::device_rates(profile);
+    std::string rows;
+    for (const auto& [name, e] : predicted_tests(planned, rates)) {
+        rows += std::format(
+            "{}\n    {{\"test\": {}, \"tokens_per_second\": {}, \"ms\": {}, \"bytes\": {}, \"flops\": {}, "
+            "\"memory_ms\": {}, \"arithmetic_ms\": {}, \"overhead_ms\": {}, \"dispatches\": {}, "
+            "\"barriers\": {}}}",
+            rows.empty() ? "" : ",", json_string(name), json_number(e.n_tokens * 1e9 / e.step_ns()),
+            json_number(e.step_ns() / 1e6), e.bytes, e.flops, json_number(e.memory_ns / 1e6),
+            json_number(e.arithmetic_ns / 1e6), json_number(e.overhead_ns / 1e6), e.n_dispatches, e.n_barriers);
+    }
+    return std::format("{{\"rates\": {}, \"rates_are_measured\": {}, \"tests\": [{}\n  ]}}", json_string(rates.name),
+                       rates.is_measured ? "true" : "false", rows);
+}
+
+std::string prediction_text(const runtime::PlannedModel& planned, const memory::DeviceProfile& profile) {
+    const runtime::DeviceRates rates = runtime::device_rates(profile);
+    std::string text = std::format(
+        "Estimated for {} ({}; {}):\n  weights stream at {:.0f} GB/s, products {:.2f} TFLOP/s, {:.0f} ns a dispatch, "
+        "{:.0f} ns a barrier, {:.0f} us a step\n",
+        rates.name, rates.source, rates.is_measured ? "rates measured" : "rates assumed, not measured",
+        rates.bytes / 1e9, (planned.model.policy.coopmat ? rates.matrix_flops : rates.alu_flops) / 1e12,
+        rates.dispatch_ns, rates.barrier_ns, rates.step_ns / 1e3);
+    text += std::format("  {:<12} {:>9} {:>11} {:>10} {:>10} {:>9} {:>10} {:>9} {:>10} {:>8}\n", "test", "t/s", "ms",
+                        "MB", "TFLOP", "memory ms", "arith. ms", "other ms", "dispatches", "barriers");
+    for (const PredictedTest& row : predicted_tests(planned, rates)) text += row_text(row.name, row.estimate);
+    return text;
 }
 
 CommandBody add_plan_command(CLI::App& app) {
@@ -94,6 +160,7 @@ CommandBody add_plan_command(CLI::App& app) {
         runtime::EngineOptions engine;
         std::string profile;
         bool is_json = false;
+        bool predicts = false;
     };
     const auto flags = std::make_shared<Flags>();
     add_model_flags(app, flags->engine);
@@ -105,13 +172,16 @@ CommandBody add_plan_command(CLI::App& app) {
         ->capture_default_str();
     app.add_option("--profile", flags->profile,
                    "device profile, as `vkinfer devices --json` writes it; default: this machine, as it is now");
+    app.add_flag("--predict", flags->predicts, "estimate the speed of prompts and decoding too, from the real plan");
     app.add_flag("--json", flags->is_json, "as JSON");
     return [flags] {
         const memory::DeviceProfile profile = flags->profile.empty()
                                                   ? this_machine(flags->engine.device)
                                                   : memory::read_profile(flags->profile, flags->engine.device);
         const runtime::PlannedModel planned = runtime::plan_model(flags->engine, profile);
-        std::fputs((flags->is_json ? plan_json(planned, profile) : plan_text(planned, profile)).c_str(), stdout);
+        std::string text = flags->is_json ? plan_json(planned, profile, flags->predicts) : plan_text(planned, profile);
+        if (flags->predicts && !flags->is_json) text += prediction_text(planned, profile);
+        std::fputs(text.c_str(), stdout);
         return kExitOk;
     };
 }

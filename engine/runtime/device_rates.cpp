@@ -1,0 +1,112 @@
+#include "runtime/device_rates.h"
+
+#include "base/error.h"
+
+#include <format>
+#include <string>
+
+namespace vkinfer::runtime {
+
+namespace {
+
+// Shares assumed where nothing was measured: mat-vec 85 % of the nominal bandwidth; GEMM 50 % of the matrix rate (the
+// loops alone allow 84 %, by the count of cycles in docs/architecture.md), attention 25 %; f32 without dual issue 60 %;
+// two vector instructions a decoded weight. Barriers: 5.5 us were published for gfx1201; others are guesses by analogy.
+constexpr double kTera = 1e12, kGiga = 1e9;
+constexpr double kStream = 0.85, kGemm = 0.50, kAttention = 0.25, kAlu = 0.60;
+
+constexpr DeviceRates amd(const char* name, const char* match, double nominal_bytes, double matrix_flops,
+                          double f32_flops, double barrier_ns, const char* source) {
+    return {.name = name,
+            .match = match,
+            .is_measured = false,
+            .bytes = kStream * nominal_bytes,
+            .matrix_flops = kGemm * matrix_flops,
+            .alu_flops = kAlu * f32_flops,
+            .weights = f32_flops / 4, // two flops an instruction, two instructions a weight
+            .attention_flops = matrix_flops > 0 ? kAttention * matrix_flops : kAttention * f32_flops,
+            .dispatch_ns = 500,
+            .barrier_ns = barrier_ns,
+            .step_ns = 40'000,
+            .source = source};
+}
+
+constexpr DeviceRates kRates[] = {
+    amd("Strix Halo", "GFX1151", 256 * kGiga, 59.4 * kTera, 14.8 * kTera, 4000,
+        "LPDDR5X-8000 on 256 bits; 40 CUs at 2.9 GHz, 512 f16 flops a clock and CU on WMMA"),
+    amd("Radeon AI PRO R9700", "R9700", 640 * kGiga, 190 * kTera, 23.9 * kTera, 5500,
+        "GDDR6 at 20 Gbit/s on 256 bits; 64 CUs at 2.92 GHz"),
+    amd("Radeon RX 9070 XT", "RX 9070 XT", 640 * kGiga, 195 * kTera, 24.3 * kTera, 5500,
+        "GDDR6 at 20 Gbit/s on 256 bits; 64 CUs at 2.97 GHz"),
+    amd("gfx1201", "GFX1201", 640 * kGiga, 190 * kTera, 23.9 * kTera, 5500, "as Radeon AI PRO R9700"),
+    amd("Radeon RX 7900 XTX", "NAVI31", 960 * kGiga, 122.8 * kTera, 30.7 * kTera, 6000,
+        "GDDR6 at 20 Gbit/s on 384 bits; 96 CUs at 2.5 GHz"),
+    amd("Radeon RX 6800 XT", "NAVI21", 512 * kGiga, 0, 20.7 * kTera, 5000,
+        "GDDR6 at 16 Gbit/s on 256 bits; 72 CUs at 2.25 GHz; no matrices"),
+    amd("Radeon RX 6600", "NAVI23", 224 * kGiga, 0, 8.9 * kTera, 4000,
+        "GDDR6 at 14 Gbit/s on 128 bits; 28 CUs at 2.49 GHz; no matrices"),
+    {.name = "NVIDIA H200",
+     .match = "H200",
+     .is_measured = false,
+     .bytes = kStream * 4800 * kGiga,
+     .matrix_flops = 0.25 * 989 * kTera, // KHR cooperative matrices reach wave-wide instructions only
+     .alu_flops = kAlu * 67 * kTera,
+     .weights = 67 * kTera / 4,
+     .attention_flops = 0.10 * 989 * kTera,
+     .dispatch_ns = 1000,
+     .barrier_ns = 2500,
+     .step_ns = 30'000,
+     .source = "HBM3e 4.8 TB/s; 989 TFLOP/s of f16, of which KHR cooperative matrices are taken to reach 25 %"},
+    {.name = "NVIDIA H100",
+     .match = "H100",
+     .is_measured = false,
+     .bytes = kStream * 3350 * kGiga,
+     .matrix_flops = 0.25 * 989 * kTera,
+     .alu_flops = kAlu * 67 * kTera,
+     .weights = 67 * kTera / 4,
+     .attention_flops = 0.10 * 989 * kTera,
+     .dispatch_ns = 1000,
+     .barrier_ns = 2500,
+     .step_ns = 30'000,
+     .source = "HBM3 3.35 TB/s; as H200"},
+    // Per 2 threads; fitted to the profile of the 88 M llama alone (docs/benchmarks.md).
+    {.name = "lavapipe",
+     .match = "llvmpipe",
+     .is_measured = true,
+     .bytes = 14 * kGiga,
+     .matrix_flops = 0,
+     .alu_flops = 64 * kGiga,
+     .weights = 13.3 * kGiga,
+     .attention_flops = 15 * kGiga,
+     .dispatch_ns = 8000,
+     .barrier_ns = 0,
+     .step_ns = 30'000,
+     .source = "measured on 2 threads of a Xeon, Mesa 26.1.6, llama 88M Q4_0"},
+};
+constexpr double kMeasuredThreads = 2;
+
+} // namespace
+
+std::span<const DeviceRates> known_device_rates() {
+    return kRates;
+}
+
+DeviceRates device_rates(const memory::DeviceProfile& profile) {
+    for (const DeviceRates& rates : kRates) {
+        if (!std::string_view(profile.info.name).contains(rates.match)) continue;
+        DeviceRates found = rates;
+        if (profile.capabilities.device_type == gpu::DeviceType::cpu && profile.capabilities.compute_units > 0) {
+            const double scale = profile.capabilities.compute_units / kMeasuredThreads;
+            found.alu_flops *= scale;
+            found.weights *= scale;
+            found.attention_flops *= scale;
+        }
+        return found;
+    }
+    std::string names;
+    for (const DeviceRates& rates : kRates) names += std::format("{}{}", names.empty() ? "" : ", ", rates.match);
+    throw Error(ErrorKind::not_found, std::format("{}: its rates are not known.", profile.info.name),
+                std::format("Known are devices whose names contain one of {}.", names));
+}
+
+} // namespace vkinfer::runtime

@@ -1,0 +1,117 @@
+#include "runtime/predict.h"
+
+#include "base/error.h"
+#include "graph/plan.h"
+#include "graph/submit_budget.h"
+
+#include <algorithm>
+#include <format>
+
+namespace vkinfer::runtime {
+
+namespace {
+
+/// What decides a dispatch's arithmetic besides its flops.
+struct StepContext {
+    const PlannedModel& planned;
+    const DeviceRates& rates;
+    models::StepShape shape;
+};
+
+double arithmetic_seconds(const graph::PlannedDispatch& planned, const graph::Cost& cost, const StepContext& step) {
+    const DeviceRates& rates = step.rates;
+    const kernels::Dispatch& dispatch = planned.dispatch;
+    const auto flops = static_cast<double>(cost.flops);
+    if (cost.kind == graph::WorkKind::attention) {
+        // Few query rows run on vector instructions, whatever the device has.
+        const bool is_wide = dispatch.shader->coopmat || rates.matrix_flops == 0;
+        return flops / (is_wide ? rates.attention_flops : rates.alu_flops);
+    }
+    if (dispatch.shader->coopmat) return flops / rates.matrix_flops;
+    if (flops == 0) return 0;
+    // A mat-vec kernel decodes a weight once for a tile of columns.
+    const uint32_t most_columns = step.planned.model.policy.matvec_max_columns;
+    const bool is_expert = dispatch.shader->kernel.starts_with("expert_");
+    double n_columns = planned.label == "output" ? step.shape.n_outputs : step.shape.n_tokens;
+    double n_tiles = std::max(1.0, n_columns / most_columns);
+    if (is_expert) {
+        const models::ExpertConfig& experts = step.planned.model.config.experts;
+        n_columns *= experts.n_used;
+        n_tiles = n_columns / most_columns + std::min<double>(n_columns, experts.n) * 0.5;
+        if (step.shape.n_tokens == 1) n_tiles = experts.n_used;
+    }
+    const double decoded = flops / 2 / n_columns * n_tiles;
+    return flops / rates.alu_flops + decoded / rates.weights;
+}
+
+graph::KvExtent extent_of(const StepShapes& shapes, const models::StepShape& shape, uint32_t n_tokens, uint32_t depth) {
+    const uint64_t n_tiles = (uint64_t{n_tokens} * shapes.group() + shape.rows_per_tile - 1) / shape.rows_per_tile;
+    const uint64_t mean_keys = depth + (uint64_t{n_tokens} + 1) / 2;
+    return {.n_tokens = n_tokens,
+            .n_tiles = n_tiles,
+            .pairs = n_tokens * mean_keys,
+            .tile_keys = n_tiles * std::min<uint64_t>(depth + n_tokens, mean_keys + shape.rows_per_tile)};
+}
+
+} // namespace
+
+StepEstimate& StepEstimate::operator+=(const StepEstimate& other) {
+    n_tokens += other.n_tokens;
+    bytes += other.bytes;
+    flops += other.flops;
+    n_dispatches += other.n_dispatches;
+    n_barriers += other.n_barriers;
+    memory_ns += other.memory_ns;
+    arithmetic_ns += other.arithmetic_ns;
+    overhead_ns += other.overhead_ns;
+    return *this;
+}
+
+StepEstimate predict_step(const PlannedModel& planned, const DeviceRates& rates, uint32_t n_tokens, uint32_t depth) {
+    const ModelMemory& model = planned.model;
+    if (model.is_estimate()) {
+        throw Error(ErrorKind::unsupported, std::format("{}: there is no plan to predict from.", model.file_name),
+                    model.estimate_reason);
+    }
+    const StepShapes shapes = step_shapes(model, planned.wish, planned.decision.type_k, planned.decision.type_v);
+    const uint32_t rows =
+        shapes.rows_per_tile(StepShapes::bucket(n_tokens, static_cast<uint32_t>(planned.wish.max_batch())));
+    const models::StepShape shape = shapes.shape_for(n_tokens, 1, (n_tokens * shapes.group() + rows - 1) / rows);
+    const models::LoadedModel weights = place_weights_nowhere(model.weights);
+    models::KvConfig kv{
+        .type_k = planned.decision.type_k, .type_v = planned.decision.type_v, .page_tokens = kPageTokens};
+    kv.max_pages = planned.decision.list.step_layout.max_pages;
+    kv.layers.resize(model.config.n_layers, {1, 1});
+    kv.layer_bytes = 1;
+    const graph::Plan plan = graph::compile(
+        model.architecture->build({.config = model.config, .weights = weights, .kv = kv, .shape = shape}),
+        model.policy);
+
+    StepEstimate result{.n_tokens = n_tokens,
+                        .depth = depth,
+                        .n_dispatches = static_cast<uint32_t>(plan.dispatches.size()),
+                        .n_barriers = plan.n_barriers()};
+    const graph::KvExtent extent = extent_of(shapes, shape, n_tokens, depth);
+    const StepContext step{planned, rates, shape};
+    for (const graph::PlannedDispatch& dispatch : plan.dispatches) {
+        const graph::Cost cost = graph::cost_of(dispatch.dispatch, extent);
+        result.bytes += cost.bytes;
+        result.flops += cost.flops;
+        const double memory = static_cast<double>(cost.bytes) / rates.bytes;
+        const double arithmetic = arithmetic_seconds(dispatch, cost, step);
+        (memory >= arithmetic ? result.memory_ns : result.arithmetic_ns) += 1e9 * std::max(memory, arithmetic);
+    }
+    result.overhead_ns = rates.step_ns + result.n_dispatches * rates.dispatch_ns + result.n_barriers * rates.barrier_ns;
+    return result;
+}
+
+StepEstimate predict_prompt(const PlannedModel& planned, const DeviceRates& rates, uint32_t n_tokens) {
+    const auto chunk = static_cast<uint32_t>(planned.wish.n_ubatch);
+    StepEstimate sum;
+    for (uint32_t depth = 0; depth < n_tokens; depth += chunk) {
+        sum += predict_step(planned, rates, std::min(chunk, n_tokens - depth), depth);
+    }
+    return sum;
+}
+
+} // namespace vkinfer::runtime
