@@ -74,9 +74,11 @@ StepEstimate predict_step(const PlannedModel& planned, const DeviceRates& rates,
                     model.estimate_reason);
     }
     const StepShapes shapes = step_shapes(model, planned.wish, planned.decision.type_k, planned.decision.type_v);
-    const uint32_t rows =
-        shapes.rows_per_tile(StepShapes::bucket(n_tokens, static_cast<uint32_t>(planned.wish.max_batch())));
-    const models::StepShape shape = shapes.shape_for(n_tokens, 1, (n_tokens * shapes.group() + rows - 1) / rows);
+    const auto max_batch = static_cast<uint32_t>(planned.wish.max_batch());
+    const uint32_t rows = shapes.rows_per_tile(StepShapes::bucket(n_tokens, max_batch));
+    const models::StepShape shape =
+        n_tokens == 1 ? shapes.decode_shape(1, 1, depth + 1)
+                      : shapes.shape_for(n_tokens, 1, (n_tokens * shapes.group() + rows - 1) / rows, depth + n_tokens);
     const models::LoadedModel weights = place_weights_nowhere(model.weights);
     models::KvConfig kv{
         .type_k = planned.decision.type_k, .type_v = planned.decision.type_v, .page_tokens = kPageTokens};

@@ -224,8 +224,9 @@ private:
         std::vector<gpu::BufferRange> externals;
         for (const graph::External& external : compiled.externals) externals.push_back(range_of(external));
         std::vector<uint32_t> piece_ends = worst_case_pieces(compiled, shape);
-        auto made = std::make_unique<graph::RecordedPlan>(device_, pipelines_, std::move(compiled), arena_.buffer,
-                                                          externals, profile_ && profile_->takes_times(), std::move(piece_ends));
+        auto made =
+            std::make_unique<graph::RecordedPlan>(device_, pipelines_, std::move(compiled), arena_.buffer, externals,
+                                                  profile_ && profile_->takes_times(), std::move(piece_ends));
         auto& place = plans_[shape];
         place = std::move(made);
         return *place;

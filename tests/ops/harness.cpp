@@ -78,8 +78,8 @@ kernels::Policy OpHarness::policy(kernels::CoopmatMode coopmat, kernels::Activat
 }
 
 gpu::Buffer OpHarness::buffer(uint64_t size_bytes) {
-    // No larger than asked for, so that a rig that checks bounds sees reads beyond it. Poison: what a kernel should write
-    // and does not, shows.
+    // No larger than asked for, so that a rig that checks bounds sees reads beyond it. Poison: what a kernel should
+    // write and does not, shows.
     gpu::Buffer made(device_,
                      {.size_bytes = (size_bytes + 3) / 4 * 4, .domain = gpu::Domain::device, .name = "operand"});
     const std::vector<uint32_t> poison(made.size_bytes() / 4, 0x7fc0dead);
