@@ -29,7 +29,8 @@ const ShaderInfo* shader_of(const std::string& name) {
 }
 
 bool uses_gemm(const ExpertShape& shape, const Policy& policy) {
-    return policy.uses_gemm(shape.n_tokens);
+    // Experts have few columns each for long: a mat-vec reads the weights of its tile once.
+    return policy.coopmat && shape.n_tokens >= policy.coopmat_min_columns;
 }
 
 /// Rows of x that share a tile, the same for both products: as many as an expert is likely to get.

@@ -111,6 +111,12 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
 /// tile, so that each weight is decoded once for as many columns as its sums' registers allow.
 CoopmatTiles direct_tiles(const Linear& op, const Policy& policy) {
     CoopmatTiles tiles = policy.tiles;
+    if (op.n_columns <= 32) { // limited by bandwidth: many small workgroups, each weight still once
+        tiles.wave_m = 16;
+        tiles.tile_m = 4 * tiles.wave_m;
+        tiles.tile_n = tiles.wave_n = op.n_columns <= 16 ? 16 : 32;
+        return tiles;
+    }
     tiles.wave_m = op.is_glu ? 16 : 32; // two matrices then
     tiles.tile_m = 8 * tiles.wave_m;
     tiles.tile_n = 128;

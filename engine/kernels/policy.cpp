@@ -90,7 +90,8 @@ Policy choose_policy(const gpu::Capabilities& device, const PolicyOptions& optio
         (options.coopmat == CoopmatMode::on || (options.coopmat == CoopmatMode::automatic && !policy.is_cpu));
     if (policy.coopmat) {
         policy.tiles = choose_tiles(*shape, policy.subgroup_size);
-        if (options.coopmat == CoopmatMode::on) policy.coopmat_min_columns = 2; // forced: whenever there is a matrix
+        if (options.coopmat == CoopmatMode::on)
+            policy.coopmat_min_columns = policy.direct_min_columns = 2; // forced: whenever there is a matrix
     }
     if (options.act == ActivationMode::q8) {
         if (!device.integer_dot_product) {

@@ -62,6 +62,8 @@ struct Policy {
     CoopmatTiles tiles;
     FragmentMap fragments; ///< unknown until probe_fragment_map() has asked the device
     uint32_t coopmat_min_columns = 33;
+    /// The same where weights are decoded into fragments: more columns than a mat-vec keeps would read them again.
+    uint32_t direct_min_columns = 9;
 
     uint32_t matvec_lanes = 32;      ///< lanes of a subgroup
     uint32_t matvec_splits = 4;      ///< subgroups that share the K of a row
@@ -72,7 +74,9 @@ struct Policy {
     uint32_t attention_max_splits = kMaxAttentionSplits;
 
     /// Whether a product of so many columns runs on cooperative matrices.
-    bool uses_gemm(uint32_t n_columns) const { return coopmat && n_columns >= coopmat_min_columns; }
+    bool uses_gemm(uint32_t n_columns) const {
+        return coopmat && n_columns >= (has_direct_gemm() ? direct_min_columns : coopmat_min_columns);
+    }
     /// Whether steps of so many tokens fold norms into the mat-vecs around them (NormedRows in kernels/ops.h).
     bool folds_norms(uint32_t n_tokens) const { return n_tokens <= kFoldedNormTokens && !uses_gemm(n_tokens); }
 

@@ -170,12 +170,12 @@ TEST_CASE("GEMM on cooperative matrices, every weight type") {
     for (const auto type : kTypes) {
         const auto policy = harness().policy(CoopmatMode::on, ActivationMode::automatic);
         for (const Shape& s : kShapes) {
-            if (s.n_columns < policy.coopmat_min_columns) continue;
+            if (!policy.uses_gemm(s.n_columns)) continue;
             check(type, s, {}, policy, "gemm_coopmat", 1e-6);
             check(type, s, {.bias = true, .residual = true}, policy, "gemm_coopmat", 1e-6);
         }
         for (const Shape& s : kGluShapes) {
-            if (s.n_columns >= policy.coopmat_min_columns) check(type, s, {.glu = true}, policy, "gemm_coopmat", 4e-6);
+            if (policy.uses_gemm(s.n_columns)) check(type, s, {.glu = true}, policy, "gemm_coopmat", 4e-6);
         }
     }
 }
