@@ -60,15 +60,16 @@ uint key_dim(uint fragment) {
 uint sum_row(uint i) { return rows_apart != 0 ? 2 * i + lane_group : 8 * lane_group + i; }
 SUMS scores(KvHead head, uint token) {
     SUMS s = SUMS(0.0);
-    // The addresses begin at the lane's part of the row; what is left are constants.
+    // The addresses begin at the lane's part of the key; what is left are constants. A load is a granule or less, of
+    // lane groups side by side: the two parts of a dimension's place add up.
     const uint lane_dims = operand_group() * key_fragments * n_each;
-    KvHead row = kv_key_row(type_k, head, head_size, token + lane_row);
-    row.codes += kv_code_bytes(type_k, lane_dims);
-    row.scales += lane_dims / 32 * kv_scale_unit(type_k);
-    row.highs += lane_dims / 32 * 4;
+    KvHead key = kv_key(type_k, head, token + lane_row);
+    key.codes += kv_key_words(type_k, page_tokens, lane_dims);
+    key.scales += kv_key_scales(type_k, page_tokens, lane_dims);
+    key.highs += kv_key_highs(page_tokens, lane_dims);
     [[unroll]] for (uint f = 0; f < n_key_fragments; f += key_fragments) {
         f16vec2 k[16]; // key_fragments * n_each / 2 of them
-        kv_key_halves(type_k, row, f * k_groups * n_each, key_fragments * n_each, lane_dims % 32, k);
+        kv_key_halves(type_k, key, page_tokens, f * k_groups * n_each, key_fragments * n_each, lane_dims % 32, k);
         [[unroll]] for (uint ff = 0; ff < key_fragments; ff++) {
             OPERAND(gl_MatrixUseA) a;
             [[unroll]] for (uint e = 0; e < n_each; e += 2) {
@@ -86,13 +87,13 @@ void add_values(KvHead head, uint token, uint n_here, bool is_edge, OPERAND(gl_M
         const uint word = min(s * kFragment + lane_row % set_words, n_words - 1); // rows beyond are not stored
         const uint lane_token = rows_apart != 0 ? 0 : n_each * lane_group; // rows_apart takes all sixteen tokens
         KvColumn column = kv_value_column(type_v, head, page_tokens, word);
-        column.codes += (token + lane_token) * 4;
+        column.codes += (token + lane_token) / 4 * n_words * 16;
         column.highs += (token + lane_token) * 4;
         column.scales += (token + lane_token) * kv_scale_unit(type_v);
         uint words[16], highs[16];
         f16vec2 d[8], dm[8];
         [[unroll]] for (uint e = 0; e < n_each; e += 4) {
-            const uvec4 w = AddrU32x4(column.codes).v[e / 4];
+            const uvec4 w = AddrU32x4(column.codes).v[e / 4 * n_words];
             const uvec4 h = kv_has_high_bits(type_v) ? AddrU32x4(column.highs).v[e / 4] >> column.high_shift : uvec4(0);
             [[unroll]] for (uint j = 0; j < 4; j++) {
                 words[e + j] = w[j];

@@ -14,6 +14,7 @@ const uint word_dims = KV_WORD_DIMS(type_v);
 const uint n_words = head_size / word_dims;
 const uint words_per_lane = (n_words + local_size - 1) / local_size;
 const uint n_sharers = local_size < 2 * n_words ? 1u : local_size < 4 * n_words ? 2u : local_size < 8 * n_words ? 4u : 8u;
+const uint granule_dims = KV_GRANULE_DIMS(type_k);
 const uint dims_per_lane = words_per_lane * word_dims;
 const float kLog2E = 1.4426950408889634;
 const float kMasked = -1e30;
@@ -56,7 +57,7 @@ void add_values(KvHead head, uint slot, uint n_here, float s[n_rows]) {
             // lanes beyond the last word repeat it and do not store
             const uint word = n_sharers > 1 ? lane % n_words : min(lane + i * local_size, n_words - 1);
             const KvColumn column = kv_value_column(type_v, head, page_tokens, word);
-            const uvec4 words = AddrU32x4(column.codes).v[(slot + t) / 4];
+            const uvec4 words = AddrU32x4(column.codes).v[(slot + t) / 4 * n_words];
             [[unroll]] for (uint j = 0; j < 4; j++) {
                 float row_p[n_rows];
                 [[unroll]] for (uint r = 0; r < n_rows; r++) row_p[r] = p[j * n_rows + r];
@@ -76,6 +77,17 @@ uvec2 keys_of_split(uint first_position, uint last_position, uint split) {
     return uvec2(begin, min(n_kv, begin + pages_per_split * page_tokens));
 }
 
+// s[r] += query r . K over the next eight dimensions of a granule, which are d ..
+void add_scores(inout KvGranule g, uint d, inout float s[n_rows]) {
+    float x[8];
+    kv_take8(type_k, g, x);
+    [[unroll]] for (uint r = 0; r < n_rows; r++) {
+        const vec4 qa = query(r, d / 4), qb = query(r, d / 4 + 1);
+        s[r] = fma(x[0], qa.x, fma(x[1], qa.y, fma(x[2], qa.z, fma(x[3], qa.w, s[r]))));
+        s[r] = fma(x[4], qb.x, fma(x[5], qb.y, fma(x[6], qb.z, fma(x[7], qb.w, s[r]))));
+    }
+}
+
 void attend(Tile tile, uint kv_head, uint tile_index, uint split, uint row_position[n_rows], uint last_row, uint begin, uint end) {
     const uint lane = gl_SubgroupInvocationID;
     float m[n_rows], l[n_rows];
@@ -89,17 +101,16 @@ void attend(Tile tile, uint kv_head, uint tile_index, uint split, uint row_posit
         const uint page = pages[tile.sequence * max_pages + base / page_tokens];
         const uint slot = base % page_tokens;
         const KvHead k_head = kv_head_of(type_k, push.k_pool, page, n_kv_heads, page_tokens, head_size, kv_head);
-        const KvHead k = kv_key_row(type_k, k_head, head_size, slot + lane);
+        const KvHead k = kv_key(type_k, k_head, slot + lane);
         float s[n_rows];
         [[unroll]] for (uint r = 0; r < n_rows; r++) s[r] = 0.0;
         // Query rows come as scalars: a rolled loop keeps few of them alive.
-        [[dont_unroll]] for (uint d = 0; d < head_size; d += 8) {
-            float x[8];
-            kv_load_key8(type_k, k, d, x);
-            [[unroll]] for (uint r = 0; r < n_rows; r++) {
-                const vec4 qa = query(r, d / 4), qb = query(r, d / 4 + 1);
-                s[r] = fma(x[0], qa.x, fma(x[1], qa.y, fma(x[2], qa.z, fma(x[3], qa.w, s[r]))));
-                s[r] = fma(x[4], qb.x, fma(x[5], qb.y, fma(x[6], qb.z, fma(x[7], qb.w, s[r]))));
+        [[dont_unroll]] for (uint granule = 0; granule < head_size; granule += granule_dims) {
+            KvGranule g = kv_load_granule(type_k, k, page_tokens, granule);
+            if (granule_dims == 8) {
+                add_scores(g, granule, s);
+            } else {
+                [[dont_unroll]] for (uint d = granule; d < granule + granule_dims; d += 8) add_scores(g, d, s);
             }
         }
         [[unroll]] for (uint r = 0; r < n_rows; r++) {

@@ -18,7 +18,9 @@ const uint kStepK = kBlock * n_groups;
 const uint kStepWords = kStepK / 4 + 1; // uvec2
 
 const uint n_held = n_weights * frags_m; // rows of weights that a lane decodes
-const uint n_deep = tile_n <= 16 ? 4 : tile_n <= 32 ? 4 / n_groups : 1; // steps of a stage
+// Steps of a stage: four rows are decoded between barriers then. (More of them do not fit the instruction cache.)
+const uint kDeepest = tile_n <= 16 ? 4u : tile_n <= 32 ? 4u / n_groups : 1u;
+const uint n_deep = kDeepest > n_held ? kDeepest / n_held : 1u;
 
 shared uvec2 x_stage[2 * n_deep * tile_n * kStepWords];
 

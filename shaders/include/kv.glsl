@@ -1,7 +1,7 @@
 // The paged KV cache: element types and addressing, for the kernels that write and read it. A page holds, per plane,
-//   K: [kv head][token] rows: codes, then high bits, then scales          (a lane owns a token: it reads along the row)
-//   V: [kv head][unit][token]: code words, then words of high bits of 32 dimensions, then scales of 32 dimensions
-//                                                                         (a lane owns dimensions: it reads along tokens)
+//   K: [kv head][granule][token]: granules of four code words  (a lane owns a token, and lanes side by side read side by side)
+//   V: [kv head][four tokens][word]: granules of a word's four tokens  (a lane owns a word, and so do its neighbours)
+// and after the codes of both words of high bits, then scales, each [kv head][unit of 32 dimensions][token].
 // A code word is 32 bits of one token: 1 dimension of f32, 2 of f16 and bf16, 4 of q8_0, 8 of the 4- and 5-bit types. Types
 // carry their ggml ids and arrive as specialisation constants, so any K type pairs with any V type.
 // Order within a word: such that one mask makes pairs of halves. 8 codes: 2j in nibble j, 2j + 1 in nibble j + 4; 4 codes:
@@ -46,11 +46,17 @@ KvHead kv_head_of(uint type, uint64_t pool, uint page, uint n_kv_heads, uint pag
                   scales + first * kv_scale_bytes(type, head_size));
 }
 
-// A token's row of K.
-KvHead kv_key_row(uint type, KvHead head, uint head_size, uint token) {
-    return KvHead(head.codes + token * kv_code_bytes(type, head_size), head.highs + token * kv_high_bytes(type, head_size),
-                  head.scales + token * kv_scale_bytes(type, head_size));
+// A token's K: where its first granule, word of high bits and scale lie.
+KvHead kv_key(uint type, KvHead head, uint token) {
+    return KvHead(head.codes + token * 16, head.highs + token * 4, head.scales + token * kv_scale_unit(type));
 }
+// How much further the word, word of high bits and scale of a dimension lie; page_tokens keys share a granule's stretch.
+uint kv_key_words(uint type, uint page_tokens, uint dim) {
+    const uint dims = kv_word_dims(type);
+    return dim / (4 * dims) * page_tokens * 16 + dim % (4 * dims) / dims * 4;
+}
+uint kv_key_highs(uint page_tokens, uint dim) { return dim / 32 * page_tokens * 4; }
+uint kv_key_scales(uint type, uint page_tokens, uint dim) { return dim / 32 * page_tokens * kv_scale_unit(type); }
 
 // (d, m) of value = d * code + m, for codes as they stand in the words.
 vec2 kv_scale(uint type, uint64_t scales, uint index) {
@@ -100,37 +106,52 @@ void kv_decode_word(uint type, uint word, uint high, vec2 scale, out float x[8])
     }
 }
 
-// Elements d .. d + 7 of a row of K; d is a multiple of 8.
-void kv_load_key8(uint type, KvHead row, uint d, out float x[8]) {
-    const uint dims = kv_word_dims(type);
-    const vec2 scale = kv_is_quantised(type) ? kv_scale(type, row.scales, d / 32) : vec2(0.0);
-    const uint high = kv_has_high_bits(type) ? uint(AddrU8(row.highs).v[d / 8]) : 0u;
-    if (dims == 8) {
-        kv_decode_word(type, AddrU32(row.codes).v[d / 8], high, scale, x);
-    } else {
-        uvec4 words;
-        if (dims == 4) {
-            words.xy = AddrU32x2(row.codes).v[d / 8];
-        } else {
-            words = AddrU32x4(row.codes).v[d / dims / 4];
-        }
-        [[unroll]] for (uint i = 0; i < 8 / dims; i++) {
-            if (dims == 1 && i == 4) words = AddrU32x4(row.codes).v[d / 4 + 1];
-            float part[8];
-            kv_decode_word(type, words[i % 4], 0, scale, part);
-            [[unroll]] for (uint j = 0; j < dims; j++) x[dims * i + j] = part[j];
-        }
-    }
+// Some of a token's K in registers: a granule (two of f32), and what decodes it.
+struct KvGranule {
+    uvec4 words, more;
+    uint high;
+    vec2 scale;
+};
+// Dimensions of it.
+#define KV_GRANULE_DIMS(type) ((type) == kKvF32 ? 8u : 4u * KV_WORD_DIMS(type))
+
+// From dimension d on, a multiple of their number.
+KvGranule kv_load_granule(uint type, KvHead key, uint page_tokens, uint d) {
+    KvGranule g;
+    const uint64_t codes = key.codes + kv_key_words(type, page_tokens, d);
+    g.words = AddrU32x4(codes).v[0];
+    g.more = type == kKvF32 ? AddrU32x4(codes).v[page_tokens] : uvec4(0);
+    g.scale = kv_is_quantised(type) ? kv_scale(type, key.scales + kv_key_scales(type, page_tokens, d), 0) : vec2(0.0);
+    g.high = kv_has_high_bits(type) ? AddrU32(key.highs + kv_key_highs(page_tokens, d)).v[0] : 0u;
+    return g;
 }
 
-// Where the word of V that holds dimensions unit * kv_word_dims() .. of token 0 lies, and with it its scale and high bits.
+// Takes the first eight elements.
+void kv_take8(uint type, inout KvGranule g, out float x[8]) {
+    const uint dims = kv_word_dims(type);
+    if (dims == 8) {
+        kv_decode_word(type, g.words.x, g.high, g.scale, x);
+        g.words = g.words.yzwx;
+        g.high >>= 8;
+        return;
+    }
+    [[unroll]] for (uint i = 0; i < 8 / dims; i++) {
+        float part[8];
+        kv_decode_word(type, i < 4 ? g.words[i % 4] : g.more[i % 4], 0, g.scale, part);
+        [[unroll]] for (uint j = 0; j < dims; j++) x[dims * i + j] = part[j];
+    }
+    g.words = g.words.zwxy; // q8_0; the others have no more
+}
+
+// Where the word of V that holds dimensions unit * kv_word_dims() .. of token 0 lies, and with it its scale and high bits. The
+// granules of a word are as many apart as a token has words.
 struct KvColumn {
     uint64_t codes, highs, scales;
     uint high_shift;
 };
 KvColumn kv_value_column(uint type, KvHead head, uint page_tokens, uint unit) {
     const uint block = unit * kv_word_dims(type) / 32;
-    return KvColumn(head.codes + unit * page_tokens * 4, head.highs + block * page_tokens * 4,
+    return KvColumn(head.codes + unit * 16, head.highs + block * page_tokens * 4,
                     head.scales + block * page_tokens * kv_scale_unit(type), unit * kv_word_dims(type) % 32);
 }
 vec2 kv_column_scale(uint type, KvColumn column, uint token) {

@@ -13,34 +13,35 @@ f16vec2 kv_scaled_pair(uint type, uint codes, f16vec2 d, f16vec2 m) {
     return (raised - f16vec2(offset)) * d;
 }
 
-// n = 8, 16 or 32 elements from dimension `dim` on in order, a multiple of n, of a row of K whose addresses were advanced to
+// n = 8, 16 or 32 elements from dimension `dim` on in order, a multiple of n, of a token's K whose addresses were advanced to
 // the lane's part. `first_bit` is where the lane's high bits begin in their word. `dim` is constant: it becomes part of the
 // instructions.
-void kv_key_halves(uint type, KvHead row, uint dim, uint n, uint first_bit, out f16vec2 x[16]) {
+void kv_key_halves(uint type, KvHead key, uint page_tokens, uint dim, uint n, uint first_bit, out f16vec2 x[16]) {
+    const uint64_t codes = key.codes + kv_key_words(type, page_tokens, dim);
     if (type == kKvF16) {
         [[unroll]] for (uint i = 0; i < n / 8; i++) {
-            const uvec4 w = AddrU32x4(row.codes).v[dim / 8 + i];
+            const uvec4 w = AddrU32x4(codes).v[page_tokens * i];
             [[unroll]] for (uint j = 0; j < 4; j++) x[4 * i + j] = unpackFloat2x16(w[j]);
         }
         return;
     }
     f16vec2 d, m = f16vec2(0.0hf);
     if (kv_has_minimum(type)) {
-        const f16vec2 both = unpackFloat2x16(AddrU32(row.scales).v[dim / 32]);
+        const f16vec2 both = unpackFloat2x16(AddrU32(key.scales + kv_key_scales(type, page_tokens, dim)).v[0]);
         d = both.xx;
         m = both.yy;
     } else {
-        d = f16vec2(AddrF16(row.scales).v[dim / 32]);
+        d = f16vec2(AddrF16(key.scales + kv_key_scales(type, page_tokens, dim)).v[0]);
     }
     if (type == kKvQ8_0) {
         uint w[8];
         if (n == 8) {
-            const uvec2 two = AddrU32x2(row.codes).v[dim / 8];
+            const uvec2 two = AddrU32x2(codes).v[0];
             w[0] = two.x;
             w[1] = two.y;
         } else {
             [[unroll]] for (uint i = 0; i < n / 16; i++) {
-                const uvec4 four = AddrU32x4(row.codes).v[dim / 16 + i];
+                const uvec4 four = AddrU32x4(codes).v[page_tokens * i];
                 [[unroll]] for (uint j = 0; j < 4; j++) w[4 * i + j] = four[j];
             }
         }
@@ -52,13 +53,14 @@ void kv_key_halves(uint type, KvHead row, uint dim, uint n, uint first_bit, out 
     }
     uvec4 w;
     if (n == 32) {
-        w = AddrU32x4(row.codes).v[dim / 32];
+        w = AddrU32x4(codes).v[0];
     } else if (n == 16) {
-        w.xy = AddrU32x2(row.codes).v[dim / 16];
+        w.xy = AddrU32x2(codes).v[0];
     } else {
-        w.x = AddrU32(row.codes).v[dim / 8];
+        w.x = AddrU32(codes).v[0];
     }
-    const uint high = kv_has_high_bits(type) ? AddrU32(row.highs).v[dim / 32] >> (dim % 32 + first_bit) : 0u;
+    const uint high =
+        kv_has_high_bits(type) ? AddrU32(key.highs + kv_key_highs(page_tokens, dim)).v[0] >> (dim % 32 + first_bit) : 0u;
     [[unroll]] for (uint i = 0; i < n / 8; i++) {
         uint c[4];
         kv_codes8(type, w[i], high >> (8 * i), c);

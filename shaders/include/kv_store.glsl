@@ -84,19 +84,16 @@ uint word_of(uint type, uint first, vec3 scale, out uint high) {
 // and turn.
 void store(uint type, bool is_value, uint64_t pool, uint page, uint kv_head, uint slot, uint from) {
     const KvHead to = kv_head_of(type, pool, page, n_kv_heads, page_tokens, head_size, kv_head);
-    const KvHead row = kv_key_row(type, to, head_size, slot);
     const uint dims = kv_word_dims(type);
     const uint unit_dims = kv_is_quantised(type) ? 32 : dims;
     for (uint unit = gl_LocalInvocationIndex; unit < head_size / unit_dims; unit += local_size) {
         vec3 scale = vec3(0.0);
         if (kv_is_quantised(type)) {
             scale = block_scale(type, from + unit * 32);
-            const uint at = is_value ? unit * page_tokens + slot : unit;
-            const uint64_t scales = is_value ? to.scales : row.scales;
             if (kv_has_minimum(type)) {
-                AddrU32(scales).v[at] = packHalf2x16(scale.xy);
+                AddrU32(to.scales).v[unit * page_tokens + slot] = packHalf2x16(scale.xy);
             } else {
-                AddrF16(scales).v[at] = float16_t(scale.x);
+                AddrF16(to.scales).v[unit * page_tokens + slot] = float16_t(scale.x);
             }
         }
         uint highs = 0;
@@ -105,14 +102,10 @@ void store(uint type, bool is_value, uint64_t pool, uint page, uint kv_head, uin
             uint high;
             const uint bits = word_of(type, from + word * dims, scale, high);
             highs |= high << (dims * w);
-            AddrU32(is_value ? to.codes : row.codes).v[is_value ? word * page_tokens + slot : word] = bits;
+            const uint key_at = (word / 4 * page_tokens + slot) * 4 + word % 4;
+            const uint value_at = (slot / 4 * (head_size / dims) + word) * 4 + slot % 4;
+            AddrU32(to.codes).v[is_value ? value_at : key_at] = bits;
         }
-        if (kv_has_high_bits(type)) {
-            if (is_value) {
-                AddrU32(to.highs).v[unit * page_tokens + slot] = highs;
-            } else {
-                AddrU32(row.highs).v[unit] = highs;
-            }
-        }
+        if (kv_has_high_bits(type)) AddrU32(to.highs).v[unit * page_tokens + slot] = highs;
     }
 }
