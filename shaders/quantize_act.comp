@@ -13,7 +13,7 @@ layout(binding = BIND_CODES, scalar) writeonly restrict buffer Codes { uvec4 cod
 layout(binding = BIND_SCALES, scalar) writeonly restrict buffer Scales { vec2 scales[]; };
 
 void main() {
-    const uint column = gl_WorkGroupID.y;
+    const uint column = gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y;
     const uint block = gl_GlobalInvocationID.x;
     if (column >= counts[count_index] * rows_per_count || block >= push.n_blocks) return;
     vec4 v[8];

@@ -55,6 +55,14 @@ public:
         q6.type = TensorType::q6_k;
         write("122b-q4", q4);
         write("122b-q6", q6);
+        write("30b-a3b", test::shape_30b_a3b());
+        write("large-stacks", {.architecture = "qwen3moe",
+                               .n_layers = 2,
+                               .n_embd = 5120,
+                               .n_ff = 1536,
+                               .n_kv_heads = 8,
+                               .n_experts = 160,
+                               .type = TensorType::f16});
         write("235b", {.architecture = "qwen3moe",
                        .n_layers = 94,
                        .n_embd = 4096,
@@ -240,6 +248,107 @@ TEST_CASE("spilling makes a large mixture run on a small card, and says what it 
     CHECK(planned.decision.plan.spill.ms_per_token > 100);
     const auto& lines = planned.decision.arithmetic;
     CHECK(std::ranges::any_of(lines, [](const std::string& line) { return line.starts_with("spilled"); }));
+}
+
+TEST_CASE("30B-A3B: real sizes on recorded devices") {
+    const Headers headers;
+    struct Row {
+        const char* device;
+        bool fits; // 40960 tokens in f16
+    };
+    for (const auto [device, fits] : {Row{"strix-halo-64", true},
+                                      {"strix-halo-128", true},
+                                      {"r9700-32", true},
+                                      {"nvidia-80", true},
+                                      {"rx-9070-xt-16", false},
+                                      {"rx-6600-8", false}}) {
+        CAPTURE(device);
+        EngineOptions options;
+        options.n_ctx = 40960;
+        if (!fits) {
+            CHECK_THROWS_AS(headers.plan("30b-a3b", profile(device), options), Error);
+            continue;
+        }
+        const PlannedModel planned = headers.plan("30b-a3b", profile(device), options);
+        CHECK_FALSE(planned.model.is_estimate());
+        // 48 layers of 128 x 3 x 768 x 2048 weights in experts, 18 bytes for 32 of them.
+        const uint64_t experts = uint64_t{48} * 128 * 3 * 768 * 2048 / 32 * 18;
+        const uint64_t attention = uint64_t{48} * (2 * 4096 + 2 * 512) * 2048 / 32 * 18;
+        const uint64_t routers = uint64_t{48} * 128 * 2048 * 4;
+        const uint64_t vocabulary = uint64_t{2} * 151936 * 2048 / 256 * 210;
+        const uint64_t weights = purpose(planned, Purpose::weights);
+        CHECK(weights >= experts + attention + routers + vocabulary);
+        CHECK(weights < (experts + attention + routers + vocabulary) / 1000 * 1005); // norms, alignment
+        CHECK(purpose(planned, Purpose::kv_cache) == uint64_t{48} * 2 * 4 * 128 * 2 * 40960);
+        CHECK(planned.decision.plan.spill.size_bytes == 0);
+    }
+}
+
+TEST_CASE("gate and up experts that are too large for one allocation stay apart") {
+    const Headers headers;
+    const PlannedModel planned = headers.plan("large-stacks", profile("strix-halo-128"));
+    CHECK_FALSE(planned.model.is_estimate());
+    uint64_t largest = 0;
+    for (const memory::Request& request : planned.decision.list.requests) {
+        largest = std::max(largest, request.size_bytes);
+        CHECK(request.name.find("gate_up_exps") == std::string::npos);
+    }
+    CHECK(largest == uint64_t{160} * 1536 * 5120 * 2); // 2.3 GiB; both are 4.7
+}
+
+TEST_CASE("spilling a mixture: embedding rows, then whole layers of experts from the last one on, and nothing dense") {
+    const Headers headers;
+    for (const char* device : {"rx-9070-xt-16", "rx-6600-8"}) {
+        CAPTURE(device);
+        EngineOptions options;
+        options.n_ctx = 8192;
+        try {
+            (void)headers.plan("30b-a3b", profile(device), options);
+            FAIL("it fits");
+        } catch (const Error& error) {
+            CHECK(error.hint().find("--spill") != std::string::npos);
+        }
+        options.allow_spill = true;
+        const memory::DeviceProfile card = profile(device);
+        const PlannedModel planned = headers.plan("30b-a3b", card, options);
+        const memory::Spill& spill = planned.decision.plan.spill;
+        REQUIRE(spill.what.size() >= 2);
+        CHECK(spill.what[0] == "token_embd.weight");
+        for (size_t i = 1; i < spill.what.size(); ++i) {
+            CHECK(spill.what[i] == std::format("experts of layer {}", 48 - i));
+        }
+        // One layer's experts less would not have fitted; a token reads 8 of 128 experts of each.
+        const uint64_t layer = uint64_t{128} * 3 * 768 * 2048 / 32 * 18;
+        const auto n_layers = static_cast<uint64_t>(spill.what.size() - 1);
+        const uint64_t embedding = uint64_t{151936} * 2048 / 256 * 210;
+        CHECK(spill.size_bytes == n_layers * layer + embedding);
+        CHECK(spill.bytes_per_token == n_layers * (layer / 16));
+        CHECK(spill.ms_per_token == doctest::Approx(static_cast<double>(spill.bytes_per_token) / 20e9 * 1e3));
+        // What was spilled lies in host memory, and nothing else of the weights does.
+        uint64_t host_bytes = 0;
+        const RequestList& list = planned.decision.list;
+        for (size_t i = 0; i < list.first_kv; ++i) {
+            const memory::Place& place = planned.decision.plan.places[i];
+            const bool is_local =
+                card.types[planned.decision.plan.allocations[place.allocation].memory_type].device_local;
+            const std::string& name = list.requests[i].name;
+            const bool may_leave = name == "token_embd.weight" || name.find("_exps") != std::string::npos;
+            CHECK_MESSAGE((is_local || may_leave), name);
+            if (!is_local) host_bytes += list.requests[i].size_bytes;
+        }
+        CHECK(host_bytes == spill.size_bytes);
+        const auto& lines = planned.decision.arithmetic;
+        const auto line = std::ranges::find_if(lines, [](const std::string& l) { return l.starts_with("spilled"); });
+        REQUIRE(line != lines.end());
+        CHECK(line->find("experts of layer") != std::string::npos);
+        CHECK(line->find("ms more per token") != std::string::npos);
+    }
+    // Where everything fits, nothing leaves.
+    EngineOptions options;
+    options.allow_spill = true;
+    options.n_ctx = 8192;
+    CHECK(headers.plan("30b-a3b", profile("r9700-32"), options).decision.plan.spill.size_bytes == 0);
+    CHECK(headers.plan("30b-a3b", profile("strix-halo-64"), options).decision.plan.spill.size_bytes == 0);
 }
 
 TEST_CASE("advice for the GTT limit") {

@@ -35,6 +35,20 @@ struct HeaderTensor {
     std::vector<uint64_t> dims;
 };
 
+/// The shape of Qwen3 30B-A3B: 48 layers of 128 experts, 8 for a token.
+inline HeaderShape shape_30b_a3b(format::TensorType type = format::TensorType::q4_0) {
+    return {.architecture = "qwen3moe",
+            .n_layers = 48,
+            .n_embd = 2048,
+            .n_ff = 768,
+            .n_heads = 32,
+            .n_kv_heads = 4,
+            .n_vocab = 151936,
+            .n_ctx = 40960,
+            .n_experts = 128,
+            .type = type};
+}
+
 inline std::vector<HeaderTensor> header_tensors(const HeaderShape& s) {
     using format::TensorType;
     std::vector<HeaderTensor> tensors;

@@ -11,8 +11,10 @@ import array
 import json
 import os
 import pathlib
+import pty
 import re
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -93,6 +95,37 @@ class Memory(unittest.TestCase):
         done = subprocess.run([OPTIONS.vkinfer, "doctor"], capture_output=True, text=True, timeout=60)
         self.assertIn(done.returncode, (0, 1), done.stderr)
         self.assertIn("driver", done.stdout)
+
+
+class Loading(unittest.TestCase):
+    def test_ctrl_c_ends_it_cleanly_and_a_terminal_sees_rate_and_time_left(self):
+        model = os.path.join(CACHE.name, "large.gguf")
+        run(OPTIONS.make_model, "--layers", "4", "--embd", "2048", "--ff", "8192", "--heads", "16", "--kv-heads", "4",
+            "--head-size", "128", "--vocab", "512", "--type", "F32", model)  # 1 GB
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([OPTIONS.vkinfer, "run", "-m", model, "-p", "x", "-n", "1", "-c", "64", "-ub", "8"],
+                                   stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "XDG_CACHE_HOME": CACHE.name})
+        os.close(theirs)
+        shown = ""
+        is_interrupted = False
+        while True:
+            try:
+                part = os.read(ours, 4096).decode(errors="replace")
+            except OSError:  # the other end was closed
+                break
+            if not part:
+                break
+            shown += part
+            if not is_interrupted and re.search(r"loading .* GB/s, \d+ s left", shown):
+                process.send_signal(signal.SIGINT)
+                is_interrupted = True
+        os.close(ours)
+        out, _ = process.communicate(timeout=60)
+        os.remove(model)
+        self.assertTrue(is_interrupted, shown)
+        self.assertIn("Loading was cancelled.", shown)
+        self.assertGreater(process.returncode, 0)
+        self.assertEqual(out, b"")
 
 
 class Bench(unittest.TestCase):

@@ -59,6 +59,12 @@ Buffer::Buffer(Device& device, const BufferDesc& desc) {
                  VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
     if (capabilities.buffer_device_address) info.usage |= VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
     info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
+    const uint32_t families[] = {core.queue_family, core.copy_family};
+    if (desc.is_copied && families[0] != families[1]) {
+        info.sharingMode = VK_SHARING_MODE_CONCURRENT;
+        info.queueFamilyIndexCount = 2;
+        info.pQueueFamilyIndices = families;
+    }
     vk_check(core.vk.vkCreateBuffer(core.device, &info, nullptr, &object.buffer), "vkCreateBuffer",
              [&] { return std::format("buffer {} of {}", desc.name, size_text(desc.size_bytes)); });
     VkMemoryRequirements requirements{};

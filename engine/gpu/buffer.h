@@ -21,6 +21,7 @@ struct BufferDesc {
     std::string name;                    ///< shows up in errors, captures and validation messages
     std::optional<uint32_t> memory_type; ///< for a placement planner: this memory type and no other
     bool own_allocation = false;         ///< device memory of its own, whatever the size
+    bool is_copied = false;              ///< lists of QueueKind::copy may use it
 };
 
 /// Move-only. Dropping it early is safe: command lists that use it keep it alive, and destruction waits until the

@@ -95,7 +95,7 @@ CommandList::CommandList(Device& device, CommandListOptions options)
     try {
         VkCommandPoolCreateInfo pool_info{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
         if (!options_.reusable) pool_info.flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT;
-        pool_info.queueFamilyIndex = core.queue_family;
+        pool_info.queueFamilyIndex = options_.queue == QueueKind::copy ? core.copy_family : core.queue_family;
         vk_check(core.vk.vkCreateCommandPool(core.device, &pool_info, nullptr, &pool_), "vkCreateCommandPool");
         VkCommandBufferAllocateInfo buffer_info{VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO};
         buffer_info.commandPool = pool_;
@@ -153,10 +153,11 @@ CommandList& CommandList::operator=(CommandList&& other) noexcept {
 
 void CommandList::retire() {
     if (!core_) return;
+    Timeline& used = timeline();
     DeviceCore* core = std::exchange(core_, nullptr);
-    core->timeline->retire([core, pool = pool_, queries = queries_,
-                            descriptor_pools = sets_ ? sets_->take_pools() : std::vector<VkDescriptorPool>(),
-                            kept = std::move(kept_)]() mutable {
+    used.retire([core, pool = pool_, queries = queries_,
+                 descriptor_pools = sets_ ? sets_->take_pools() : std::vector<VkDescriptorPool>(),
+                 kept = std::move(kept_)]() mutable {
         if (pool) core->vk.vkDestroyCommandPool(core->device, pool, nullptr);
         if (queries) core->vk.vkDestroyQueryPool(core->device, queries, nullptr);
         for (VkDescriptorPool descriptor_pool : descriptor_pools) {
@@ -169,7 +170,7 @@ void CommandList::retire() {
 
 void CommandList::begin() {
     DeviceCore& core = *core_;
-    if (n_submissions_ > 0) core.timeline->wait(last_.value, UINT64_MAX);
+    if (n_submissions_ > 0) timeline().wait(last_.value, UINT64_MAX);
     vk_check(core.vk.vkResetCommandPool(core.device, pool_, 0), "vkResetCommandPool");
     sets_->reset();
     kept_.clear();
@@ -195,7 +196,9 @@ void CommandList::begin() {
         // Submissions to one queue start in order but overlap; a barrier reaches back over submissions, which is
         // cheaper than a semaphore between each two.
         const VkMemoryBarrier2 first =
-            memory_barrier(kComputeWrites + kTransferWrites, kComputeAll + kTransferAll + kIndirectReads);
+            options_.queue == QueueKind::copy
+                ? memory_barrier(kTransferWrites, kTransferAll)
+                : memory_barrier(kComputeWrites + kTransferWrites, kComputeAll + kTransferAll + kIndirectReads);
         record_barrier(core, buffer_, {&first, 1});
     }
 }
@@ -205,7 +208,8 @@ void CommandList::end() {
     DeviceCore& core = *core_;
     while (open_labels_ > 0) end_label();
     if (options_.results_to_host) {
-        const VkMemoryBarrier2 last = memory_barrier(kComputeWrites + kTransferWrites, kHostReads);
+        const Scope writes = options_.queue == QueueKind::copy ? kTransferWrites : kComputeWrites + kTransferWrites;
+        const VkMemoryBarrier2 last = memory_barrier(writes, kHostReads);
         record_barrier(core, buffer_, {&last, 1});
     }
     is_recording_ = false;
@@ -405,7 +409,12 @@ size_t CommandList::n_descriptor_sets() const {
     return sets_->n_sets();
 }
 
-VkCommandBuffer CommandList::prepare_submit() const {
+Timeline& CommandList::timeline() const {
+    return options_.queue == QueueKind::copy && core_->copy_timeline ? *core_->copy_timeline : *core_->timeline;
+}
+
+VkCommandBuffer CommandList::prepare_submit(QueueKind queue) const {
+    VKINFER_ASSERT(queue == options_.queue);
     if (is_recording_) {
         throw Error(ErrorKind::internal, std::format("list {} was submitted before end()", options_.name));
     }

@@ -20,6 +20,7 @@ namespace vkinfer::gpu {
 
 class DescriptorSets;
 class Pipeline;
+class Timeline;
 
 /// What has to be finished and visible before what may start. Combine with `|`; each covers all memory. Reads before
 /// writes (write-after-read) are ordered too.
@@ -40,12 +41,18 @@ constexpr Barrier operator|(Barrier a, Barrier b) {
     return static_cast<Barrier>(static_cast<uint32_t>(a) | static_cast<uint32_t>(b));
 }
 
+enum class QueueKind : uint8_t {
+    compute,
+    copy, ///< Device::copy_queue(); only copies, fills and barriers between transfers may be recorded
+};
+
 struct CommandListOptions {
     std::string name;
     bool reusable = false;         ///< may be submitted many times, also while an earlier submission still runs
     uint32_t n_timestamps = 0;     ///< room for timestamp(0 .. n_timestamps - 1)
     bool waits_for_earlier = true; ///< begins with a barrier against everything submitted before
     bool results_to_host = true;   ///< ends with a barrier, so that the host may read what was written after wait()
+    QueueKind queue = QueueKind::compute;
 };
 
 /// Belongs to one thread at a time. Keeps everything that it uses alive; dropping it early is safe.
@@ -113,7 +120,8 @@ public:
 private:
     friend class Device;
     /// For Device::submit.
-    VkCommandBuffer prepare_submit() const;
+    VkCommandBuffer prepare_submit(QueueKind queue) const;
+    Timeline& timeline() const;
     void note_submitted(Ticket ticket) const;
 
     void retire();

@@ -39,16 +39,48 @@ uint32_t choose_queue_family(VkPhysicalDevice physical, const DeviceInfo& info, 
     return *any;
 }
 
-void create_logical_device(DeviceCore& core, const Probe& probe) {
-    const float priority = 1.0f;
-    VkDeviceQueueCreateInfo queue_info{VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO};
-    queue_info.queueFamilyIndex = core.queue_family;
-    queue_info.queueCount = 1;
-    queue_info.pQueuePriorities = &priority;
+/// Where copies run beside kernels.
+struct CopyQueue {
+    uint32_t family = 0;
+    uint32_t index = 0;
+};
+
+/// A family that only copies (DMA engines), else a second queue of the compute family: RADV does not offer the first
+/// unless asked to. Nothing on unified memory, where nothing has to be copied.
+std::optional<CopyQueue> choose_copy_queue(VkPhysicalDevice physical, const Capabilities& capabilities,
+                                           uint32_t compute_family) {
+    if (capabilities.unified_memory) return std::nullopt;
+    uint32_t count = 0;
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, nullptr);
+    std::vector<VkQueueFamilyProperties> families(count);
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, families.data());
+    for (uint32_t i = 0; i < count; ++i) {
+        const VkQueueFlags flags = families[i].queueFlags;
+        const bool only_copies =
+            (flags & VK_QUEUE_TRANSFER_BIT) && !(flags & (VK_QUEUE_COMPUTE_BIT | VK_QUEUE_GRAPHICS_BIT));
+        if (only_copies && families[i].queueCount > 0) return CopyQueue{i, 0};
+    }
+    if (families[compute_family].queueCount > 1) return CopyQueue{compute_family, 1};
+    return std::nullopt;
+}
+
+void create_logical_device(DeviceCore& core, const Probe& probe, const std::optional<CopyQueue>& copies) {
+    const float priorities[] = {1.0f, 1.0f};
+    VkDeviceQueueCreateInfo queue_infos[2] = {};
+    uint32_t n_families = 0;
+    const auto add_family = [&](uint32_t family, uint32_t n_queues) {
+        VkDeviceQueueCreateInfo& queue_info = queue_infos[n_families++];
+        queue_info.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+        queue_info.queueFamilyIndex = family;
+        queue_info.queueCount = n_queues;
+        queue_info.pQueuePriorities = priorities;
+    };
+    add_family(core.queue_family, copies && copies->family == core.queue_family ? 2 : 1);
+    if (copies && copies->family != core.queue_family) add_family(copies->family, 1);
     VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO};
     info.pNext = &probe.features->core;
-    info.queueCreateInfoCount = 1;
-    info.pQueueCreateInfos = &queue_info;
+    info.queueCreateInfoCount = n_families;
+    info.pQueueCreateInfos = queue_infos;
     info.enabledExtensionCount = static_cast<uint32_t>(probe.extensions.size());
     info.ppEnabledExtensionNames = probe.extensions.data();
     vk_check(vkCreateDevice(core.physical, &info, nullptr, &core.device), "vkCreateDevice", [&] {
@@ -105,12 +137,14 @@ VkPipelineLayout LayoutCache::pipeline_layout(uint32_t n_bindings, uint32_t push
 
 DeviceCore::~DeviceCore() {
     if (!device) return;
+    if (copy_timeline) copy_timeline->drain();
     if (timeline) timeline->drain();
     VKINFER_ASSERT(n_live_objects == 0); // a Buffer, Pipeline or CommandList outlives its Device
     if (pipeline_cache) pipeline_cache->save();
     pipeline_cache.reset();
     layouts.reset();
     allocator.reset();
+    copy_timeline.reset();
     timeline.reset();
     vk.vkDestroyDevice(device, nullptr);
 }
@@ -146,10 +180,16 @@ Device::Device(const Instance& instance, std::string_view selector, const Device
         core.log.debug("driver quirk {}: {} ({})", quirk->name, quirk->symptom, quirk->link);
     }
     core.capabilities = probe.capabilities;
-    create_logical_device(core, probe);
+    const std::optional<CopyQueue> copies = choose_copy_queue(core.physical, core.capabilities, core.queue_family);
+    core.copy_family = copies ? copies->family : core.queue_family;
+    create_logical_device(core, probe, copies);
     VkQueue queue = VK_NULL_HANDLE;
     core.vk.vkGetDeviceQueue(core.device, core.queue_family, 0, &queue);
     core.timeline = std::make_unique<Timeline>(core.device, core.vk, queue, core.log);
+    if (copies) {
+        core.vk.vkGetDeviceQueue(core.device, copies->family, copies->index, &queue);
+        core.copy_timeline = std::make_unique<Timeline>(core.device, core.vk, queue, core.log);
+    }
     core.allocator = std::make_unique<Allocator>(core.physical, core.device, core.vk, core.capabilities);
     core.layouts = std::make_unique<LayoutCache>(core.device, core.vk);
     PipelineCacheOptions cache = options.pipeline_cache;
@@ -186,11 +226,35 @@ Ticket Device::submit(std::span<const CommandList* const> lists) {
     VkCommandBufferSubmitInfo infos[kMaxListsPerSubmit];
     for (size_t i = 0; i < lists.size(); ++i) {
         infos[i] = {VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
-        infos[i].commandBuffer = lists[i]->prepare_submit();
+        infos[i].commandBuffer = lists[i]->prepare_submit(QueueKind::compute);
     }
     const Ticket ticket{core_->timeline->submit(infos, static_cast<uint32_t>(lists.size()))};
     for (const CommandList* list : lists) list->note_submitted(ticket);
     return ticket;
+}
+
+CopyTicket Device::submit_copies(const CommandList& list) {
+    VkCommandBufferSubmitInfo info{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
+    info.commandBuffer = list.prepare_submit(QueueKind::copy);
+    const Ticket ticket{list.timeline().submit(&info, 1)};
+    list.note_submitted(ticket);
+    return {ticket.value};
+}
+
+Ticket Device::submit(const CommandList& list, CopyTicket after) {
+    // On one queue the order of submission is enough: lists begin with a barrier.
+    if (!core_->copy_timeline) return submit(list);
+    VkCommandBufferSubmitInfo info{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
+    info.commandBuffer = list.prepare_submit(QueueKind::compute);
+    const VkSemaphoreSubmitInfo copies = core_->copy_timeline->wait_info(after.value);
+    const Ticket ticket{core_->timeline->submit(&info, 1, &copies)};
+    list.note_submitted(ticket);
+    return ticket;
+}
+
+const char* Device::copy_queue() const {
+    if (!core_->copy_timeline) return "";
+    return core_->copy_family == core_->queue_family ? "second compute queue" : "transfer queue";
 }
 
 void Device::wait(Ticket ticket) {
@@ -224,6 +288,9 @@ void Device::inject_fault(Fault fault, uint32_t nth) {
         break;
     case Fault::submit:
         core_->timeline->fail_submit(nth, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+        break;
+    case Fault::copy:
+        if (core_->copy_timeline) core_->copy_timeline->fail_submit(nth, VK_ERROR_OUT_OF_DEVICE_MEMORY);
         break;
     case Fault::device_lost:
         core_->timeline->fail_submit(nth, VK_ERROR_DEVICE_LOST);

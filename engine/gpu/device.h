@@ -1,4 +1,5 @@
-// A logical device with one compute queue: the owner of everything that buffers, pipelines and command lists share.
+// A logical device with one compute queue, and a second queue for copies where that helps: the owner of everything that
+// buffers, pipelines and command lists share.
 #pragma once
 
 #include "base/log.h"
@@ -25,6 +26,11 @@ struct Ticket {
     auto operator<=>(const Ticket&) const = default;
 };
 
+/// The same for the queue of copies.
+struct CopyTicket {
+    uint64_t value = 0;
+};
+
 enum class QueueChoice : uint8_t {
     automatic,    ///< compute-only on AMD (a ring of its own beside the desktop's), else the first family with compute
     compute_only, ///< a family without graphics; falls back to any with compute
@@ -44,6 +50,7 @@ enum class Fault : uint8_t {
     allocation,  ///< a buffer's memory: out_of_memory
     map,         ///< mapping the memory of a new block
     submit,      ///< a submission: out_of_memory
+    copy,        ///< a submission to the queue of copies, where there is one: out_of_memory
     device_lost, ///< a submission: device_lost; the device is unusable from then on
 };
 
@@ -71,6 +78,13 @@ public:
     /// At most kMaxListsPerSubmit lists in one submission.
     Ticket submit(std::span<const CommandList* const> lists);
     static constexpr size_t kMaxListsPerSubmit = 16;
+
+    /// A list that was made for QueueKind::copy. Lists of different queues run at the same time.
+    CopyTicket submit_copies(const CommandList& list);
+    /// Begins once the copies have finished; sees what they wrote.
+    Ticket submit(const CommandList& list, CopyTicket after);
+    /// "transfer queue", "second compute queue", or empty: copies run on the compute queue, between its kernels.
+    const char* copy_queue() const;
 
     /// Blocks until the ticket is reached. Throws Error{device_lost}.
     void wait(Ticket ticket);

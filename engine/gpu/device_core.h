@@ -55,10 +55,12 @@ struct DeviceCore {
     Capabilities capabilities;
     VkPhysicalDevice physical = VK_NULL_HANDLE;
     uint32_t queue_family = 0;
+    uint32_t copy_family = 0; ///< the same when copies have no family of their own
     VkDevice device = VK_NULL_HANDLE;
     VolkDeviceTable vk{};
     std::atomic<uint64_t> n_live_objects = 0; ///< buffers, pipelines, command lists; must be 0 at the end
     std::unique_ptr<Timeline> timeline;
+    std::unique_ptr<Timeline> copy_timeline; ///< null: copies go to the compute queue
     std::unique_ptr<Allocator> allocator;
     std::unique_ptr<LayoutCache> layouts;
     std::unique_ptr<PipelineCache> pipeline_cache;

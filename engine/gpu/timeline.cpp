@@ -28,19 +28,27 @@ Timeline::~Timeline() {
     vk_.vkDestroySemaphore(device_, semaphore_, nullptr);
 }
 
-uint64_t Timeline::submit(const VkCommandBufferSubmitInfo* buffers, uint32_t n_buffers) {
+VkSemaphoreSubmitInfo Timeline::wait_info(uint64_t value) const {
+    VkSemaphoreSubmitInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO};
+    info.semaphore = semaphore_;
+    info.value = value;
+    info.stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
+    return info;
+}
+
+uint64_t Timeline::submit(const VkCommandBufferSubmitInfo* buffers, uint32_t n_buffers,
+                          const VkSemaphoreSubmitInfo* after) {
     const std::scoped_lock lock(submit_mutex_);
     if (lost_) throw_lost();
     const uint64_t value = submitted_.load(std::memory_order_relaxed) + 1;
-    VkSemaphoreSubmitInfo signal{VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO};
-    signal.semaphore = semaphore_;
-    signal.value = value;
-    signal.stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
+    const VkSemaphoreSubmitInfo signal = wait_info(value);
     VkSubmitInfo2 info{VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
     info.commandBufferInfoCount = n_buffers;
     info.pCommandBufferInfos = buffers;
     info.signalSemaphoreInfoCount = 1;
     info.pSignalSemaphoreInfos = &signal;
+    info.waitSemaphoreInfoCount = after != nullptr ? 1 : 0;
+    info.pWaitSemaphoreInfos = after;
     // Objects dropped by another thread from here on have to wait for this submission, so the value rises first.
     submitted_.store(value, std::memory_order_release);
     VkResult result = VK_SUCCESS;

@@ -21,11 +21,15 @@ public:
     Timeline(const Timeline&) = delete;
     Timeline& operator=(const Timeline&) = delete;
 
-    /// Submits recorded buffers; returns the value that is reached when they have finished.
-    uint64_t submit(const VkCommandBufferSubmitInfo* buffers, uint32_t n_buffers);
+    /// Submits recorded buffers; returns the value that is reached when they have finished. They begin once `after`, a
+    /// value of another queue's timeline, is reached.
+    uint64_t submit(const VkCommandBufferSubmitInfo* buffers, uint32_t n_buffers,
+                    const VkSemaphoreSubmitInfo* after = nullptr);
     /// False when `timeout_ns` ran out.
     bool wait(uint64_t value, uint64_t timeout_ns);
     bool is_reached(uint64_t value);
+    /// For the submission to another queue that has to wait for `value` of this one.
+    VkSemaphoreSubmitInfo wait_info(uint64_t value) const;
     /// The latest value that the queue has accepted.
     uint64_t last_submitted() const { return accepted_.load(std::memory_order_acquire); }
 

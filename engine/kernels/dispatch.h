@@ -41,6 +41,14 @@ struct Dispatch {
     uint32_t window = 0;         ///< keys that a query sees at most; 0: all
 };
 
+/// Group counts for `rows` rows of x groups each. Every device allows 65535 in y; further rows continue in z, and
+/// kernels take z * (count of y) + y as the row.
+inline std::array<uint32_t, 3> row_groups(uint32_t x, uint32_t rows) {
+    constexpr uint32_t kRowsInY = 32768;
+    if (rows <= kRowsInY) return {x, rows, 1};
+    return {x, kRowsInY, (rows + kRowsInY - 1) / kRowsInY};
+}
+
 /// The dispatches of one op, in order, with the bytes of each scratch buffer they share.
 struct Lowered {
     std::vector<Dispatch> dispatches;

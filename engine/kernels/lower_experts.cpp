@@ -46,7 +46,8 @@ uint32_t tile_rows(const ExpertShape& shape, const Policy& policy) {
     return columns;
 }
 
-/// A wave spans all columns of the tile and as many rows as registers allow.
+/// A wave spans all columns of the tile and as many rows as registers allow. Gate and up of different types are cut
+/// like those of one product, since routing counts groups for both.
 CoopmatTiles gemm_tiles(const ExpertShape& shape, const Policy& policy, bool is_gated) {
     CoopmatTiles tiles = policy.tiles;
     const uint32_t waves = policy.is_cpu ? 1 : 4;
@@ -88,14 +89,14 @@ Dispatch quantise(const Weight& weight, uint32_t n_tokens, uint32_t rows_per_cou
     dispatch.push = push_bytes(shader::QuantizeActPush{.n_blocks = weight.n_blocks(), .x_stride = weight.n_cols},
                                shader::kQuantizeActPushBytes);
     dispatch.bindings = std::move(bindings);
-    dispatch.groups = {ceil_div(weight.n_blocks(), 64), n_tokens * rows_per_count, 1};
+    dispatch.groups = row_groups(ceil_div(weight.n_blocks(), 64), n_tokens * rows_per_count);
     dispatch.bytes = uint64_t{n_tokens} * rows_per_count * weight.n_cols * 5;
     return dispatch;
 }
 
 struct Product {
     const ExpertShape& shape;
-    const ExpertWeight& weight;
+    ExpertWeight weight;
     Activation activation = Activation::none;
     bool takes_tokens = false;
     bool x_is_normed = false;
@@ -115,7 +116,7 @@ uint32_t splits_of(const Weight& weight, const Policy& policy) {
 Dispatch product(const Product& p, const Policy& policy) {
     const Weight& weight = p.weight.weight;
     const std::string_view type = find_weight_layout(weight.type)->shader_name;
-    const bool is_gated = p.activation != Activation::none;
+    const bool is_gated = p.takes_tokens;
     const bool int8 = uses_int8(p, policy);
     Dispatch dispatch;
     if (uses_gemm(p.shape, policy)) {
@@ -265,14 +266,36 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
                     .x_scales = kScales,
                     .y = kH};
     VKINFER_ASSERT(!op.x_is_normed || !uses_gemm(op.shape, policy));
+    const bool is_apart = static_cast<bool>(op.up.weight);
+    Product gate = p, up = p;
+    if (is_apart) {
+        gate.activation = up.activation = Activation::none;
+        up.weight = op.up;
+    }
     Lowered lowered;
-    if (uses_int8(p, policy)) {
+    if (uses_int8(gate, policy) || uses_int8(up, policy)) {
         const Weight& weight = op.weight.weight;
         lowered.scratch_bytes = {uint64_t{op.shape.n_tokens} * weight.n_cols,
                                  uint64_t{op.shape.n_tokens} * weight.n_blocks() * 8};
         lowered.dispatches.push_back(quantise(weight, op.shape.n_tokens, 1, {kCounts, kX, kCodes, kScales}));
     }
-    lowered.dispatches.push_back(product(p, policy));
+    if (!is_apart) {
+        lowered.dispatches.push_back(product(p, policy));
+        return lowered;
+    }
+    gate.y = kCodes + static_cast<uint32_t>(lowered.scratch_bytes.size());
+    up.y = gate.y + 1;
+    const uint64_t bytes = uint64_t{4} * op.shape.n_slots() * op.shape.n_ff;
+    lowered.scratch_bytes.insert(lowered.scratch_bytes.end(), {bytes, bytes});
+    lowered.dispatches.push_back(product(gate, policy));
+    lowered.dispatches.push_back(product(up, policy));
+    const SwiGlu both{.n_tokens = op.shape.n_tokens,
+                      .n_cols = op.shape.n_ff,
+                      .stride = op.shape.n_ff,
+                      .rows_per_token = op.shape.n_used,
+                      .activation = op.activation};
+    lowered.dispatches.push_back(std::move(lower(both, policy).dispatches[0]));
+    lowered.dispatches.back().bindings = {kCounts, gate.y, up.y, kH};
     return lowered;
 }
 

@@ -50,8 +50,11 @@ Lowered lower(const RmsNorm& op, const Policy& policy) {
 
 Lowered lower(const SwiGlu& op, const Policy&) {
     const shader::SwigluPush push{.n_cols = op.n_cols, .stride = op.stride};
-    return one("swiglu", spec_words(shader::SwigluSpec{}), push_bytes(push, shader::kSwigluPushBytes), {0, 1, 2, 3},
-               {ceil_div(op.n_cols, 64), op.n_tokens, 1}, uint64_t{12} * op.n_tokens * op.n_cols);
+    const shader::SwigluSpec spec{.rows_per_count = op.rows_per_token,
+                                  .activation = static_cast<uint32_t>(op.activation)};
+    const uint32_t n_rows = op.n_tokens * op.rows_per_token;
+    return one("swiglu", spec_words(spec), push_bytes(push, shader::kSwigluPushBytes), {0, 1, 2, 3},
+               row_groups(ceil_div(op.n_cols, 64), n_rows), uint64_t{12} * n_rows * op.n_cols);
 }
 
 Lowered lower(const GatherRows& op, const Policy&) {

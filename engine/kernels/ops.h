@@ -66,11 +66,16 @@ struct Linear {
     bool is_matvec() const { return keeps_f32 || x_is_normed || next_norm != 0 || gathers; }
 };
 
-/// y = silu(gate) * up.  Operands: counts, gate, up, y, all (n_tokens, stride).
+/// Activations of gated products; numbers as in shaders/include/activation.glsl.
+enum class Activation : uint32_t { none = 0, silu = 1, clamped_silu = 2 };
+
+/// y = activation(gate, up).  Operands: counts, gate, up, y, all (n_tokens * rows_per_token, stride).
 struct SwiGlu {
     uint32_t n_tokens = 0;
     uint32_t n_cols = 0;
     uint32_t stride = 0;
+    uint32_t rows_per_token = 1;
+    Activation activation = Activation::silu;
 };
 
 /// y[o] = x[outputs[o]].  Operands: counts, outputs, x, y.
@@ -137,9 +142,6 @@ struct AttentionDecode {
     Attention attention; ///< q_stride is the rope's
 };
 
-/// Activations of experts; numbers as in shaders/include/activation.glsl.
-enum class Activation : uint32_t { none = 0, silu = 1, clamped_silu = 2 };
-
 /// How logits become scores; numbers as in shaders/expert_route.comp and in the key expert_gating_func.
 enum class Gating : uint32_t { softmax = 1, sigmoid = 2, softmax_of_selected = 3, sqrt_softplus = 4 };
 
@@ -190,6 +192,7 @@ struct ExpertWeight {
 struct ExpertHidden {
     ExpertShape shape;
     ExpertWeight weight;
+    ExpertWeight up; ///< where gate and up have different types: weight is then gate alone, and both have no up_strips
     Activation activation = Activation::silu;
     bool x_is_normed = false; ///< as in Linear
     float eps = 0;

@@ -205,6 +205,13 @@ TEST_CASE("limits of the device are errors of their own, whatever is free") {
     CHECK(no_buffer.error().kind == ErrorKind::unsupported);
     CHECK(no_buffer.error().error().message().find("output.weight has 5.0 GiB") != std::string::npos);
 
+    // A device that allows it holds it; nothing of the arithmetic has 32 bits.
+    DeviceProfile wide = strix;
+    wide.capabilities.max_allocation_bytes = wide.capabilities.max_buffer_bytes = 8 * kGiB;
+    const auto one_buffer = plan_memory(wide, large);
+    REQUIRE(one_buffer.has_value());
+    CHECK(one_buffer->allocations[0].size_bytes == 5 * kGiB);
+
     const DeviceProfile lavapipe = profile("lavapipe");
     std::vector<Request> bound = {{.name = "activations",
                                    .size_bytes = 512 * kMiB,

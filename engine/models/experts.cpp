@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <format>
 
 namespace vkinfer::models {
@@ -15,6 +16,8 @@ namespace {
 /// What shaders/expert_route.comp holds in registers of the narrowest subgroup.
 constexpr uint32_t kMaxExperts = 512;
 constexpr uint32_t kMaxUsed = 32;
+/// A matrix lies in one allocation, which holds 4 GiB on most drivers; larger stacks stay apart.
+constexpr uint64_t kLargestStackBytes = (uint64_t{4} << 30) - (uint64_t{64} << 20);
 
 /// The name of a layer's tensor of all experts, or "" when the file has one per expert (old Mixtral files).
 std::string stack_name(const format::GgufFile& file, uint32_t il, const char* part) {
@@ -32,6 +35,12 @@ void add_sources(std::vector<TensorNeed::Source>& sources, const format::GgufFil
         return;
     }
     for (uint32_t e = 0; e < n_experts; ++e) sources.push_back({blk(il, std::format("{}.{}.weight", part, e)), rows});
+}
+
+uint64_t file_bytes(const format::GgufFile& file, const std::vector<TensorNeed::Source>& sources) {
+    uint64_t bytes = 0;
+    for (const auto& source : sources) bytes += file.tensor(source.name).size_bytes;
+    return bytes;
 }
 
 [[noreturn]] void refuse(const format::GgufFile& file, const std::string& what, const char* hint) {
@@ -121,13 +130,17 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
         if (joins) need.sources.push_back({key("ffn_gate_shexp.weight"), e.n_ff});
         add_sources(need.sources, file, il, "ffn_up", e.n, e.n_ff);
         if (joins) need.sources.push_back({key("ffn_up_shexp.weight"), e.n_ff});
-        const bool all_there = std::ranges::all_of(
-            need.sources, [&](const TensorNeed::Source& source) { return file.find_tensor(source.name) != nullptr; });
-        if (all_there && !can_stack(file, need.sources)) {
-            refuse(file, std::format("gate and up experts of layer {} have different types.", il),
-                   "Re-export the file with one type for both.");
+        // Mixes of types may give the two different ones: each is then a matrix of its own. So it is where both
+        // together are too large.
+        const auto middle = need.sources.begin() + static_cast<std::ptrdiff_t>(need.sources.size() / 2);
+        const std::vector gate(need.sources.begin(), middle), up(middle, need.sources.end());
+        const bool are_one = can_stack(file, need.sources) && file_bytes(file, need.sources) <= kLargestStackBytes;
+        if (!are_one && can_stack(file, gate) && can_stack(file, up)) {
+            needs.push_back({key("gate_exps"), Kind::matrix, gate, c.n_embd});
+            needs.push_back({key("up_exps"), Kind::matrix, up, c.n_embd});
+        } else {
+            needs.push_back(std::move(need));
         }
-        needs.push_back(std::move(need));
     }
     TensorNeed down{key("down_exps"), Kind::matrix, {}, e.n_ff};
     add_sources(down.sources, file, il, "ffn_down", e.n, c.n_embd);
@@ -192,6 +205,7 @@ public:
         g_.add(key("ffn_gate_up_exps"),
                kernels::ExpertHidden{.shape = shape_,
                                      .weight = gate_up(),
+                                     .up = up(),
                                      .activation = e_.activation,
                                      .x_is_normed = n.is_folded,
                                      .eps = n.eps},
@@ -284,12 +298,23 @@ private:
                                      .up_strips = shape_.n_experts * strips,
                                      .bias = w_.vector(key("ffn_gate_exps.bias")),
                                      .up_bias = w_.vector(key("ffn_up_exps.bias"))};
-        if (!weight.weight) { // an expert's up rows behind its gate rows
+        if (const kernels::Weight gate = w_.matrix(key("gate_exps"))) {
+            weight.weight = gate;
+            weight.up_strips = 0;
+            weight.up_bias = 0;
+        } else if (!weight.weight) { // an expert's up rows behind its gate rows
             weight.weight = w_.matrix(key("gate_up_exps.fused"));
             weight.expert_strips = 2 * strips;
             weight.up_strips = strips;
         }
         return weight;
+    }
+
+    /// Of another type than gate, or nothing.
+    kernels::ExpertWeight up() const {
+        return {.weight = w_.matrix(key("up_exps")),
+                .expert_strips = e_.n_ff / kernels::kStripRows,
+                .bias = w_.vector(key("ffn_up_exps.bias"))};
     }
 
     graph::Graph& g_;

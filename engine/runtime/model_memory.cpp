@@ -45,10 +45,11 @@ uint64_t kv_bytes_per_token(const ModelMemory& model, TensorType type_k, TensorT
     return bytes;
 }
 
-void describe_exactly(ModelMemory& model, const format::GgufFile& file) {
+void describe_exactly(ModelMemory& model, const format::GgufFile& file, const MemoryWish& wish) {
     const models::Architecture& architecture = models::find_architecture(file.get_string("general.architecture"));
     model.config = architecture.read(file);
     model.weights = plan_weights(file, architecture.tensors(model.config, file), model.config);
+    if (wish.shares_layers) share_layers(model.weights);
     model.weight_requests = weight_requests(model.weights, file);
     for (uint32_t il = 0; il < model.config.n_layers; ++il) {
         model.kv_layers.push_back({il, model.config.n_kv_heads, model.config.head_size, model.config.head_size});
@@ -112,7 +113,9 @@ struct Candidate {
 Candidate try_context(const ModelMemory& model, const memory::DeviceProfile& profile, const MemoryWish& wish,
                       Types types, const Activations& activations, int32_t n_ctx) {
     Candidate candidate{.types = types, .n_ctx = n_ctx};
-    candidate.list = memory_requests(model, wish, activations, n_ctx, types.k, types.v);
+    MemoryWish resolved = wish;
+    resolved.is_staged = wish.is_staged.value_or(!profile.is_unified());
+    candidate.list = memory_requests(model, resolved, activations, n_ctx, types.k, types.v);
     auto plan = memory::plan_memory(profile, candidate.list.requests, {.allow_spill = wish.allow_spill});
     if (plan) {
         candidate.plan = std::move(*plan);
@@ -230,7 +233,7 @@ ModelMemory describe_memory(const format::GgufFile& file, const kernels::Policy&
     ModelMemory model;
     model.file_name = file.name();
     try {
-        describe_exactly(model, file);
+        describe_exactly(model, file, wish);
     } catch (const Error& error) {
         if (!allow_estimate || error.kind() != ErrorKind::unsupported) throw;
         model = estimate_memory(file, wish);
@@ -326,13 +329,17 @@ RequestList memory_requests(const ModelMemory& model, const MemoryWish& wish, co
                       .purpose = Purpose::activations,
                       .largest_binding_bytes = activations.binding_bytes,
                       .own_allocation = true});
-    list.ring =
-        add({.name = "loading ring",
+    const auto ring = [&](const char* name, gpu::Domain domain) {
+        return add(
+            {.name = name,
              .size_bytes = kRingSlots * ring_slot_bytes(model.weights.file_bytes, model.weights.largest_strip_bytes),
-             .domain = gpu::Domain::upload,
+             .domain = domain,
              .purpose = Purpose::staging,
              .lifetime = memory::Lifetime::loading,
              .own_allocation = true});
+    };
+    list.ring = ring("loading ring", gpu::Domain::upload);
+    if (wish.is_staged.value_or(false)) list.stage = ring("copy of the loading ring", gpu::Domain::device);
     add({.name = "pipelines",
          .size_bytes = kPipelineBytes,
          .purpose = Purpose::pipelines,

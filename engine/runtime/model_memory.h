@@ -30,6 +30,9 @@ struct MemoryWish {
     std::optional<format::TensorType> type_k; ///< nothing: f16, or smaller where that is fitted
     std::optional<format::TensorType> type_v;
     bool allow_spill = false;
+    /// Loading copies into device memory before it repacks; nothing: where device memory is a card's own.
+    std::optional<bool> is_staged;
+    bool shares_layers = false; ///< share_layers(): for tests
 
     int32_t max_batch() const { return std::max(n_ubatch, max_sequences); }
     int32_t n_logits() const { return max_logits > 0 ? std::min(max_logits, max_batch()) : max_sequences; }
@@ -85,6 +88,7 @@ struct RequestList {
     std::vector<memory::Request> requests;
     size_t first_kv = 0; ///< K of the first layer; V follows, then the next layer
     size_t step = 0, logits = 0, arena = 0, ring = 0;
+    std::optional<size_t> stage; ///< the ring's copy in device memory
     graph::StepLayout step_layout;
 };
 RequestList memory_requests(const ModelMemory& model, const MemoryWish& wish, const Activations& activations,

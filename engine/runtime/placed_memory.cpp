@@ -16,7 +16,8 @@ PlacedMemory::PlacedMemory(gpu::Device& device, const MemoryDecision& decision) 
                                       .domain = allocation.domain,
                                       .name = std::format("{} {}", to_string(allocation.purpose), buffers_.size() - 1),
                                       .memory_type = allocation.memory_type,
-                                      .own_allocation = true});
+                                      .own_allocation = true,
+                                      .is_copied = allocation.purpose == memory::Purpose::staging});
     }
 }
 

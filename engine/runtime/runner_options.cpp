@@ -68,7 +68,9 @@ MemoryWish memory_wish(const RunnerOptions& options) {
             .max_logits = options.max_logits,
             .type_k = options.type_k,
             .type_v = options.type_v,
-            .allow_spill = options.allow_spill};
+            .allow_spill = options.allow_spill,
+            .is_staged = options.is_staged,
+            .shares_layers = options.shares_layers};
 }
 
 std::unique_ptr<ModelRunner> create_runner(const EngineOptions& options, int32_t max_logits) {

@@ -178,9 +178,10 @@ private:
 
     void load(const format::GgufFile& file, const WeightPlan& plan, const LoadCallback& progress) {
         std::vector<gpu::BufferRange> places;
-        for (size_t i = 0; i < plan.items.size(); ++i) places.push_back(placed_->range(i));
+        for (size_t i = 0; i < plan.items.size(); ++i) places.push_back(placed_->range(plan.items[i].twin.value_or(i)));
         const gpu::Buffer ring = placed_->take(memory_.list.ring);
-        weights_ = load_weights(device_, pipelines_, file, plan, config_, places, ring, progress);
+        const gpu::Buffer stage = memory_.list.stage ? placed_->take(*memory_.list.stage) : gpu::Buffer();
+        weights_ = load_weights(device_, pipelines_, file, plan, config_, places, {ring, stage}, progress);
     }
 
     void make_kv() {

@@ -45,6 +45,8 @@ struct RunnerOptions {
     bool capture_statistics = false; ///< pipelines keep statistics and machine code (`vkinfer shaders`)
     Log log;
     LoadCallback progress;
+    std::optional<bool> is_staged;        ///< copy before repacking; nothing: where device memory is a card's own
+    bool shares_layers = false;           ///< for tests: all layers in the memory of one (weight_plan.h)
     int32_t submit_budget_ms = -1;        ///< estimated time of one submission at most; 0: no limit; -1: the driver's
     std::shared_ptr<StepProfile> profile; ///< when given, every dispatch is timed into it
     std::function<void(gpu::Device&)> on_device; ///< for tests: called with the new device before it is used

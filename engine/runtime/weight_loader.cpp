@@ -50,7 +50,7 @@ std::vector<Chunk> cut(kernels::PipelineStore& pipelines, const format::GgufFile
                        const models::LoadedModel& model, uint64_t slot_bytes) {
     std::vector<Chunk> chunks;
     for (const WeightItem& item : plan.items) {
-        if (item.layout == nullptr) continue;
+        if (item.layout == nullptr || item.twin) continue;
         const kernels::Weight weight = model.matrix(item.need.key);
         const gpu::Pipeline& pipeline = pipelines.get(kernels::repack_kernel(*item.layout, weight.n_cols));
         uint64_t rows_before = 0; // stacked sources are whole strips, all but the last
@@ -78,11 +78,11 @@ std::vector<Chunk> cut(kernels::PipelineStore& pipelines, const format::GgufFile
 }
 
 /// Works through chunks on several threads, each with a slot of the ring: read, submit, wait, next. While one slot is
-/// repacked the others are read.
+/// copied and repacked the others are read.
 class Readers {
 public:
-    Readers(gpu::Device& device, const format::GgufFile& file, std::span<const Chunk> chunks, const gpu::Buffer& ring)
-        : device_(device), file_(file), chunks_(chunks), ring_(ring) {
+    Readers(gpu::Device& device, const format::GgufFile& file, std::span<const Chunk> chunks, const LoadingRing& memory)
+        : device_(device), file_(file), chunks_(chunks), ring_(memory.ring), stage_(memory.stage) {
         for (uint32_t i = 0; i < file.n_shards(); ++i) {
             if (file.file(i) != nullptr) shards_.emplace_back(file.file(i)->path());
         }
@@ -157,7 +157,7 @@ private:
             source = aligned;
         }
         const kernels::Dispatch dispatch =
-            kernels::repack(*chunk.layout, {.source = ring_.address() + source,
+            kernels::repack(*chunk.layout, {.source = (stage_ ? stage_ : ring_).address() + source,
                                             .codes = chunk.codes,
                                             .scales = chunk.scales,
                                             .n_rows = static_cast<uint32_t>(chunk.tensor->n_rows()),
@@ -165,10 +165,18 @@ private:
                                             .first_strip = chunk.first_strip,
                                             .n_strips = chunk.n_strips});
         gpu::CommandList commands(device_, {.name = "repack"});
-        commands.keep_alive(ring_);
+        commands.keep_alive(stage_ ? stage_ : ring_);
         commands.dispatch(*chunk.pipeline, dispatch.push, {}, dispatch.groups[0], dispatch.groups[1]);
         commands.end();
-        device_.wait(device_.submit(commands));
+        if (!stage_) {
+            device_.wait(device_.submit(commands));
+            return;
+        }
+        gpu::CommandList copies(device_, {.name = "copy of a slot", .queue = gpu::QueueKind::copy});
+        const uint64_t n_bytes = chunk.size_bytes + kernels::kRepackSlackBytes;
+        copies.copy({ring_, source, n_bytes}, {stage_, source, n_bytes});
+        copies.end();
+        device_.wait(device_.submit(commands, device_.submit_copies(copies)));
     }
 
     size_t read_window(const Chunk& chunk, std::span<std::byte> memory) {
@@ -187,6 +195,7 @@ private:
     const format::GgufFile& file_;
     std::span<const Chunk> chunks_;
     const gpu::Buffer& ring_;
+    const gpu::Buffer& stage_;
     std::vector<DirectFile> shards_;
     std::counting_semaphore<kReadsAtOnce> reads_{kReadsAtOnce};
     uint64_t all_bytes_ = 0;
@@ -270,9 +279,11 @@ private:
 
 LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipelines, const format::GgufFile& file,
                            const WeightPlan& plan, const models::ModelConfig& config,
-                           std::span<const gpu::BufferRange> places, const gpu::Buffer& ring,
+                           std::span<const gpu::BufferRange> places, const LoadingRing& memory,
                            const LoadCallback& progress) {
+    const gpu::Buffer& ring = memory.ring;
     VKINFER_ASSERT(places.size() == plan.items.size() && ring.mapped() != nullptr);
+    VKINFER_ASSERT(!memory.stage || memory.stage.size_bytes() >= ring.size_bytes());
     std::vector<uint64_t> addresses;
     for (const gpu::BufferRange& place : places) addresses.push_back(place.buffer->address() + place.offset);
     LoadedWeights loaded;
@@ -282,6 +293,7 @@ LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipeline
 
     VectorWriter vectors(device, ring);
     for (size_t i = 0; i + 1 < plan.items.size(); ++i) {
+        if (plan.items[i].twin) continue;
         if (plan.items[i].layout != nullptr) {
             if (plan.items[i].row_scales_offset == 0) continue;
             const std::vector<float> factors = read_row_scales(file, plan.items[i].need);
@@ -302,7 +314,7 @@ LoadedWeights load_weights(gpu::Device& device, kernels::PipelineStore& pipeline
 
     const std::vector<Chunk> chunks =
         cut(pipelines, file, plan, loaded.model, ring.size_bytes() / kRingSlots - DirectFile::kAlignment);
-    if (!chunks.empty()) Readers(device, file, chunks, ring).run(progress);
+    if (!chunks.empty()) Readers(device, file, chunks, memory).run(progress);
     return loaded;
 }
 

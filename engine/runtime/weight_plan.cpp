@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <format>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -59,6 +60,13 @@ WeightItem describe_matrix(const format::GgufFile& file, const TensorNeed& need)
     WeightItem item{.need = need};
     for (const auto& source : need.sources) {
         const format::TensorInfo& tensor = find_source(file, source, need.n_cols);
+        if (item.layout != nullptr && tensor.type != item.type) {
+            throw Error(ErrorKind::unsupported,
+                        std::format("{}: {} has type {} and {} type {}, but they are one matrix.", file.name(),
+                                    need.sources[0].name, format::to_string(item.type), tensor.name,
+                                    format::to_string(tensor.type)),
+                        "Re-export the file with one type for both.");
+        }
         item.layout = &layout_of(file, tensor);
         item.type = tensor.type;
         item.n_rows += source.n_rows;
@@ -151,6 +159,24 @@ WeightPlan plan_weights(const format::GgufFile& file, std::span<const TensorNeed
     return plan;
 }
 
+void share_layers(WeightPlan& plan) {
+    std::map<std::string, std::vector<size_t>, std::less<>> seen; // by the name without the layer
+    for (size_t i = 0; i < plan.items.size(); ++i) {
+        WeightItem& item = plan.items[i];
+        if (layer_of(item.need.key) < 0) continue;
+        std::vector<size_t>& alike = seen[item.need.key.substr(item.need.key.find('.', 4))];
+        const auto twin = std::ranges::find_if(alike, [&](size_t other) {
+            const WeightItem& o = plan.items[other];
+            return o.layout == item.layout && o.n_rows == item.n_rows && o.size_bytes == item.size_bytes;
+        });
+        if (twin == alike.end()) {
+            alike.push_back(i);
+        } else {
+            item.twin = *twin;
+        }
+    }
+}
+
 int32_t layer_of(std::string_view name) {
     constexpr std::string_view kPrefix = "blk.";
     if (!name.starts_with(kPrefix)) return -1;
@@ -178,7 +204,7 @@ std::vector<memory::Request> weight_requests(const WeightPlan& plan, const forma
     for (const WeightItem& item : plan.items) {
         const std::string& name = item.need.sources.empty() ? item.need.key : item.need.sources.front().name;
         requests.push_back({.name = item.need.key,
-                            .size_bytes = item.size_bytes,
+                            .size_bytes = item.twin ? 1 : item.size_bytes,
                             .alignment = kAlignment,
                             .purpose = memory::Purpose::weights,
                             .layer = layer_of(item.need.key),

@@ -8,6 +8,7 @@
 #include "models/architecture.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,7 +22,8 @@ struct WeightItem {
     uint64_t n_rows = 0;
     uint64_t row_scales_offset = 0; ///< of a matrix with factors per row (Weight::row_scales), else 0
     uint64_t size_bytes = 0;
-    uint64_t file_bytes = 0; ///< of its sources
+    uint64_t file_bytes = 0;    ///< of its sources
+    std::optional<size_t> twin; ///< the item whose memory this one uses (share_layers)
 
     /// Of the scales behind the codes.
     uint64_t scales_offset() const;
@@ -41,6 +43,10 @@ struct WeightPlan {
 /// Throws Error that names the tensor: missing, of another shape, or of a type without kernel.
 WeightPlan plan_weights(const format::GgufFile& file, std::span<const models::TensorNeed> needs,
                         const models::ModelConfig& config);
+
+/// For tests with models that are larger than a device: layers use the memory of the first layer that looks the same,
+/// whose weights are the only ones to be loaded. Plans are recorded as ever; what they compute is of no use.
+void share_layers(WeightPlan& plan);
 
 /// One request per item, in their order. `file` tells how many experts a token uses.
 std::vector<memory::Request> weight_requests(const WeightPlan& plan, const format::GgufFile& file);

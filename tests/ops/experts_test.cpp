@@ -9,6 +9,7 @@
 #include <cstring>
 #include <doctest/doctest.h>
 #include <numeric>
+#include <optional>
 
 using namespace vkinfer;
 using namespace vkinfer::test;
@@ -180,6 +181,7 @@ struct Layer {
     bool bias = false;
     bool fused = false; ///< gate and up rows of an expert follow each other
     bool row_scales = false;
+    std::optional<format::TensorType> up_type; ///< of up, where it differs from that of gate
 };
 
 double activate(Activation activation, double gate, double up) {
@@ -199,10 +201,15 @@ void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const k
          n_live, " of ", n_tokens, " bias ", layer.bias, " fused ", layer.fused, " row scales ", layer.row_scales);
     const Routed routed = route(r, n_live, n_tokens, d, e_ff, policy);
     const kernels::ExpertShape shape = shape_of(r, n_tokens, d, e_ff);
-    TestWeight in = h.weight(layer.type, 2 * r.n_experts * e_ff, d, 11);
+    TestWeight in = h.weight(layer.type, (layer.up_type ? 1 : 2) * r.n_experts * e_ff, d, 11);
+    TestWeight up_in;
+    if (layer.up_type) {
+        up_in = h.weight(*layer.up_type, r.n_experts * e_ff, d, 19);
+        in.values.insert(in.values.end(), up_in.values.begin(), up_in.values.end());
+    }
     TestWeight out = h.weight(layer.type, r.n_experts * d, e_ff, 12);
     // A factor for each row, though files have one for each expert.
-    std::vector<float> in_scales(in.weight.n_rows, 1.0f), out_scales(out.weight.n_rows, 1.0f);
+    std::vector<float> in_scales(uint64_t{2} * r.n_experts * e_ff, 1.0f), out_scales(out.weight.n_rows, 1.0f);
     if (layer.row_scales) {
         for (size_t i = 0; i < in_scales.size(); ++i) in_scales[i] = 0.25f * static_cast<float>(1 + i % 7);
         for (size_t i = 0; i < out_scales.size(); ++i) out_scales[i] = 0.25f * static_cast<float>(1 + i % 5);
@@ -234,7 +241,17 @@ void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const k
         in_weight.up_bias = up_bias_buffer.address();
         out_weight.bias = out_bias_buffer.address();
     }
-    h.run(kernels::ExpertHidden{.shape = shape, .weight = in_weight, .activation = layer.activation},
+    kernels::ExpertWeight up_weight;
+    if (layer.up_type) {
+        in_weight.up_strips = 0;
+        in_weight.up_bias = 0;
+        up_weight = {
+            .weight = up_in.weight, .expert_strips = strips, .bias = layer.bias ? up_bias_buffer.address() : 0};
+        if (layer.row_scales) {
+            up_weight.weight.row_scales = in_scale_buffer.address() + uint64_t{4} * r.n_experts * e_ff;
+        }
+    }
+    h.run(kernels::ExpertHidden{.shape = shape, .weight = in_weight, .up = up_weight, .activation = layer.activation},
           {&routed.counts, &routed.tiles, &routed.slots, &x_buffer, &hidden}, policy);
     h.run(kernels::ExpertOutput{.shape = shape, .weight = out_weight},
           {&routed.counts, &routed.choices, &routed.tiles, &routed.slots, &hidden, &residual_buffer,
@@ -358,6 +375,54 @@ TEST_CASE("experts of every kind of weight") {
             }
         }
     }
+}
+
+TEST_CASE("gate and up of different types") {
+    using enum format::TensorType;
+    for (const Path& path : kPaths) {
+        const kernels::Policy policy = harness().policy(path.coopmat, path.act);
+        for (const auto& [n_live, n_tokens] : {std::pair{1u, 1u}, {3u, 4u}, {40u, 64u}}) {
+            check_layer({.router = {.n_experts = 9, .n_used = 3},
+                         .type = q4_k,
+                         .n_embd = 256,
+                         .n_ff = 256,
+                         .up_type = q6_k}, // of which only the first has int8 codes
+                        n_live, n_tokens, policy, path.limit);
+        }
+        check_layer({.router = {.gating = Gating::softmax_of_selected},
+                     .type = q5_0,
+                     .n_embd = 64,
+                     .n_ff = 96,
+                     .activation = Activation::clamped_silu,
+                     .bias = true,
+                     .row_scales = true,
+                     .up_type = q8_0},
+                    5, 8, policy, path.limit);
+    }
+}
+
+TEST_CASE("group counts stay within what every device allows, however many slots a step has") {
+    const kernels::ExpertShape shape = shape_of({.n_experts = 512, .n_used = 22}, 8192, 512, 512);
+    kernels::ExpertWeight in, up, out;
+    in.weight = up.weight = {.type = format::TensorType::q4_0, .n_rows = 512 * 512, .n_cols = 512, .codes = 4096};
+    up.weight.type = format::TensorType::q8_0;
+    out.weight = {.type = format::TensorType::q4_0, .n_rows = 512 * 512, .n_cols = 512, .codes = 4096};
+    for (const auto act : {ActivationMode::q8, ActivationMode::f32}) {
+        const kernels::Policy policy = harness().policy(CoopmatMode::off, act);
+        for (const kernels::Lowered& lowered :
+             {lower(kernels::ExpertRoute{.shape = shape, .logits_stride = 512}, policy),
+              lower(kernels::ExpertHidden{.shape = shape, .weight = in, .up = up}, policy),
+              lower(kernels::ExpertOutput{.shape = shape, .weight = out}, policy)}) {
+            for (const kernels::Dispatch& dispatch : lowered.dispatches) {
+                CAPTURE(dispatch.shader->name);
+                for (const uint32_t count : dispatch.groups) CHECK(count <= 65535);
+            }
+        }
+    }
+    // Rows beyond 32768 continue in the next layer of workgroups: 11 x 4096 rows are rounded and summed like any.
+    check_layer(
+        {.router = {.n_experts = 12, .n_used = 11}, .n_embd = 32, .n_ff = 32, .up_type = format::TensorType::q8_0},
+        3000, 4096, harness().policy(CoopmatMode::off, ActivationMode::q8), 3e-4);
 }
 
 TEST_CASE("all tokens to one expert, and more places than a tile holds") {

@@ -1,0 +1,226 @@
+// Loading: from a split file, over a copy of the ring in device memory, and with the weights of all layers in the
+// memory of one. Whatever the way, the logits are the same. Runs on lavapipe and on the shim's AMD GPUs, whose answers
+// are all 0 but whose allocations and recorded commands are real.
+#include "base/error.h"
+#include "benchmarks/synthetic_model.h"
+#include "format/gguf_file.h"
+#include "format/gguf_writer.h"
+#include "gpu/device.h"
+#include "runtime/model_memory.h"
+#include "runtime/vulkan_runner.h"
+#include "support/support.h"
+#include "tests/model_headers.h"
+
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <format>
+#include <unistd.h>
+#include <vector>
+
+using namespace vkinfer;
+using namespace vkinfer::runtime;
+
+namespace {
+
+/// A folder that goes with the object.
+class Folder {
+public:
+    Folder() : path_(std::filesystem::temp_directory_path() / std::format("vkinfer_loading_{}", ::getpid())) {
+        std::filesystem::create_directories(path_);
+    }
+    ~Folder() { std::filesystem::remove_all(path_); }
+    std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+private:
+    std::filesystem::path path_;
+};
+
+/// The same tensors in n files; returns the first.
+std::filesystem::path split(const std::filesystem::path& whole, const std::filesystem::path& stem, size_t n_parts) {
+    const format::GgufFile file(whole);
+    const auto tensors = file.tensors();
+    const auto path_of = [&](size_t part) {
+        return std::filesystem::path(std::format("{}-{:05}-of-{:05}.gguf", stem.string(), part, n_parts));
+    };
+    for (size_t part = 1; part <= n_parts; ++part) {
+        format::GgufWriter writer(path_of(part));
+        if (part == 1) {
+            for (const format::MetadataEntry& entry : file.metadata()) writer.set(entry.key, entry.value);
+        }
+        writer.set("split.no", static_cast<uint16_t>(part - 1));
+        writer.set("split.count", static_cast<uint16_t>(n_parts));
+        writer.set("split.tensors.count", static_cast<int32_t>(tensors.size()));
+        const auto mine = tensors.subspan(tensors.size() * (part - 1) / n_parts,
+                                          tensors.size() * part / n_parts - tensors.size() * (part - 1) / n_parts);
+        for (const format::TensorInfo& tensor : mine) {
+            writer.add_tensor(tensor.name, tensor.type, std::span(tensor.dims).first(tensor.n_dims));
+        }
+        for (const format::TensorInfo& tensor : mine) writer.append(file.read(tensor));
+        writer.finish();
+    }
+    return path_of(1);
+}
+
+/// Logits of a prompt and a few tokens after it.
+std::vector<float> answer(VulkanRunner& runner) {
+    REQUIRE(runner.reserve(0, 32));
+    std::vector<float> all;
+    int32_t position = 0;
+    for (const int32_t n : {20, 1, 1}) {
+        std::vector<StepToken> tokens;
+        for (int32_t i = 0; i < n; ++i, ++position) tokens.push_back({(position * 7) % 250, position, 0, i == n - 1});
+        const auto logits = runner.evaluate(tokens);
+        REQUIRE(logits.has_value());
+        all.insert(all.end(), logits->begin(), logits->end());
+    }
+    return all;
+}
+
+RunnerOptions options_for(const std::filesystem::path& path) {
+    RunnerOptions options;
+    options.model = path;
+    options.n_ctx = 128;
+    options.n_ubatch = 32;
+    return options;
+}
+
+benchmarks::SyntheticOptions shape_of(bool has_experts) {
+    benchmarks::SyntheticOptions shape{.n_layers = 2,
+                                       .n_embd = 256,
+                                       .n_ff = 512,
+                                       .n_heads = 4,
+                                       .n_kv_heads = 2,
+                                       .head_size = 64,
+                                       .n_vocab = 512,
+                                       .context_length = 1024,
+                                       .type = format::TensorType::q4_k,
+                                       .output_type = format::TensorType::q6_k};
+    if (has_experts) {
+        shape.architecture = "qwen3moe";
+        shape.n_ff = 256;
+        shape.n_experts = 8;
+    }
+    return shape;
+}
+
+} // namespace
+
+TEST_CASE("a split file loads like the whole one") {
+    const Folder folder;
+    std::filesystem::path whole = folder / "synthetic.gguf";
+    SUBCASE("the demo model") {
+        whole = test::source_dir() / "tools" / "demo" / "vkinfer-demo.gguf";
+    }
+    SUBCASE("dense") {
+        benchmarks::write_synthetic_model(whole, shape_of(false));
+    }
+    SUBCASE("experts") {
+        benchmarks::write_synthetic_model(whole, shape_of(true));
+    }
+    const std::vector<float> expected = answer(*create_vulkan_runner(options_for(whole)));
+    for (const size_t n_parts : {2, 5}) {
+        const std::filesystem::path first = split(whole, folder / std::format("split{}", n_parts), n_parts);
+        CHECK(format::GgufFile(first).n_shards() == n_parts);
+        CHECK(answer(*create_vulkan_runner(options_for(first))) == expected);
+        // A part that is missing is named.
+        const std::filesystem::path last = folder / std::format("split{0}-{0:05}-of-{0:05}.gguf", n_parts);
+        std::filesystem::remove(last);
+        try {
+            (void)create_vulkan_runner(options_for(first));
+            FAIL("it loaded");
+        } catch (const Error& error) {
+            CHECK_MESSAGE(error.message().find(last.filename().string()) != std::string::npos, error.message());
+        }
+    }
+}
+
+TEST_CASE("a loading ring that is copied into device memory gives the same weights") {
+    const Folder folder;
+    const std::filesystem::path path = folder / "model.gguf";
+    benchmarks::SyntheticOptions shape = shape_of(false);
+    shape.n_vocab = 16384; // more chunks than slots
+    shape.n_embd = 1024;
+    benchmarks::write_synthetic_model(path, shape);
+    std::vector<float> answers[2];
+    for (const bool is_staged : {false, true}) {
+        RunnerOptions options = options_for(path);
+        options.is_staged = is_staged;
+        const auto runner = create_vulkan_runner(options);
+        CHECK(runner->memory().list.stage.has_value() == is_staged);
+        answers[is_staged] = answer(*runner);
+    }
+    CHECK(answers[0] == answers[1]);
+}
+
+TEST_CASE("a discrete card is filled by a queue of copies, and its failures are clean errors") {
+    const Folder folder;
+    const std::filesystem::path path = folder / "model.gguf";
+    benchmarks::write_synthetic_model(path, shape_of(true));
+    RunnerOptions options = options_for(path);
+    bool has_queue = false;
+    options.on_device = [&](gpu::Device& device) { has_queue = *device.copy_queue() != '\0'; };
+    const auto runner = create_vulkan_runner(options);
+    const bool is_discrete = runner->device().info().type == gpu::DeviceType::discrete;
+    CHECK(runner->memory().list.stage.has_value() == is_discrete);
+    CHECK(has_queue == is_discrete); // of the devices of the rigs
+    if (!has_queue) return;
+    int n_failures = 0;
+    for (uint32_t n = 1; n < 100; ++n) {
+        options.on_device = [&](gpu::Device& device) { device.inject_fault(gpu::Fault::copy, n); };
+        try {
+            (void)create_vulkan_runner(options);
+            break;
+        } catch (const Error& error) {
+            CHECK(error.kind() == ErrorKind::out_of_memory);
+            ++n_failures;
+        }
+    }
+    CHECK(n_failures > 5);
+    CHECK(n_failures < 99);
+}
+
+TEST_CASE("30B-A3B: 48 layers of 128 experts are recorded with the weights of one in memory") {
+    const Folder folder;
+    const std::filesystem::path path = test::write_header(folder / "", "30b-a3b", test::shape_30b_a3b());
+    {
+        const format::GgufFile header = format::GgufFile::open_header(path);
+        uint64_t end = 0;
+        for (const format::TensorInfo& tensor : header.tensors())
+            end = std::max(end, tensor.offset + tensor.size_bytes);
+        CHECK(end > 17'000'000'000);
+        std::filesystem::resize_file(path, end); // a hole: blocks of zeros
+    }
+    RunnerOptions options;
+    options.model = path;
+    options.n_ctx = 512;
+    options.n_ubatch = 512;
+    options.shares_layers = true;
+    options.pipeline_cache = false;
+    const auto runner = create_vulkan_runner(options);
+    const MemoryDecision& memory = runner->memory();
+    const uint64_t weights = memory.plan.purpose_bytes[static_cast<size_t>(memory::Purpose::weights)];
+    CHECK(weights < 1'000'000'000);
+    const uint64_t one_layer =
+        uint64_t{128} * 3 * 768 * 2048 / 32 * 18 + uint64_t{(2 * 4096 + 2 * 512)} * 2048 / 32 * 18;
+    CHECK(weights > one_layer + uint64_t{2} * 151936 * 2048 / 256 * 210);
+    // Attention, fused or not, the norm where it is not folded, and those of a routed layer: none is
+    // missing.
+    const auto [decode, decode_barriers] = runner->plan_size(1);
+    const auto [prefill, prefill_barriers] = runner->plan_size(512);
+    MESSAGE("dispatches and barriers: 1 token " << decode << ", " << decode_barriers << "; 512 tokens " << prefill
+                                                << ", " << prefill_barriers);
+    CHECK(decode >= 48 * 6);
+    CHECK(decode <= 48 * 14);
+    CHECK(prefill >= 48 * 10);
+    CHECK(prefill <= 48 * 18);
+    REQUIRE(runner->reserve(0, 512));
+    std::vector<StepToken> tokens;
+    for (int32_t i = 0; i < 512; ++i) tokens.push_back({(i * 37) % 151936, i, 0, i == 511});
+    if (runner->device().info().type == gpu::DeviceType::cpu) { // which computes what it is given
+        tokens.resize(1);
+        tokens[0].want_logits = true;
+    }
+    const auto logits = runner->evaluate(tokens);
+    REQUIRE(logits.has_value());
+    CHECK(logits->size() == 151936);
+}
