@@ -2,9 +2,12 @@
 // answers mean nothing but must not depend on what else runs or what the cache still holds.
 #include "runtime/engine.h"
 
+#include "runtime/tuner.h"
+#include "runtime/vulkan_runner.h"
 #include "support/support.h"
 
 #include <algorithm>
+#include <cmath>
 #include <doctest/doctest.h>
 #include <future>
 
@@ -104,4 +107,48 @@ TEST_CASE("what cannot be loaded is an error that names it") {
     options.chat_template.clear();
     options.device = "no such device";
     CHECK_THROWS_AS((void)Engine::create(options), Error);
+}
+
+TEST_CASE("tuned products compute the same, and every candidate does") {
+    VKINFER_REQUIRE_GOLDEN(golden);
+    for (const char* model : {"qwen3", "qwen3moe"}) {
+        INFO(std::string(model));
+        RunnerOptions options;
+        options.model = golden / "models" / model / "model.gguf";
+        options.n_ctx = 128;
+        options.n_ubatch = 64;
+        options.act = "f32";
+        const auto runner = create_vulkan_runner(options);
+        REQUIRE(runner->reserve(0, 64));
+        std::vector<StepToken> prompt;
+        for (int32_t i = 0; i < 40; ++i) prompt.push_back({(7 * i + 3) % 500, i, 0, i == 39});
+        const auto logits = [&](std::span<const StepToken> tokens) {
+            const auto result = runner->evaluate(tokens);
+            REQUIRE(result.has_value());
+            return std::vector<float>(result->begin(), result->end());
+        };
+        const StepToken next{11, 40, 0, true};
+        const std::vector<float> read = logits(prompt), decoded = logits({&next, 1});
+        uint32_t n_products = 0, n_wrong = 0;
+        runner->tune([&](const TunedProduct& product) {
+            ++n_products;
+            n_wrong += product.n_wrong;
+            CHECK(product.n_candidates > 1);
+            CHECK(product.best_us <= product.default_us);
+        });
+        CHECK(n_products > 4);
+        CHECK(n_wrong == 0);
+        CHECK(runner->describe().contains("tuned for"));
+        const auto check_close = [](const std::vector<float>& a, const std::vector<float>& b) {
+            REQUIRE(a.size() == b.size());
+            float worst = 0, largest = 0;
+            for (size_t i = 0; i < a.size(); ++i) {
+                worst = std::max(worst, std::abs(a[i] - b[i]));
+                largest = std::max(largest, std::abs(a[i]));
+            }
+            CHECK(worst <= 1e-3f * largest); // sums in another order
+        };
+        check_close(logits(prompt), read);
+        check_close(logits({&next, 1}), decoded);
+    }
 }

@@ -1,6 +1,8 @@
 // The program `vkinfer-bench`: llama-bench's options and formats over vkinfer's runner.
 #include "format/gguf_file.h"
 #include "runtime/model_summary.h"
+#include "runtime/runner_options.h"
+#include "runtime/tuner.h"
 #include "tools/bench_output.h"
 #include "tools/bench_params.h"
 #include "tools/bench_run.h"
@@ -28,6 +30,8 @@ struct Flags {
     int32_t delay_s = 0;
     ProfileFlags profile;
     bool measures_roofline = false;
+    bool tunes = false;
+    bool ignores_tuning = false;
     bool lists_devices = false;
     bool validation = false;
     bool is_verbose = false;
@@ -65,11 +69,40 @@ runtime::EngineOptions runner_flags(const Flags& flags, const std::vector<BenchT
     options.coopmat = flags.params.coopmat;
     options.act = flags.params.act;
     options.validation = flags.validation;
+    options.tuned = !flags.ignores_tuning;
     options.log = Log(stderr_sink(), flags.is_verbose ? LogLevel::debug : LogLevel::warning);
     for (const BenchTest& other : tests) { // one cache for all that follow on the same runner
         if (other.shares_runner_with(test)) options.n_ctx = std::max(options.n_ctx, other.n_ctx());
     }
     return options;
+}
+
+/// Prints what was chosen for the products of each model; the runner keeps it.
+int tune(const Flags& flags, const std::vector<BenchTest>& tests) {
+    const BenchTest* last = nullptr;
+    for (const BenchTest& test : tests) {
+        if (last != nullptr && last->model == test.model && last->device == test.device) continue;
+        last = &test;
+        const auto runner = runtime::create_vulkan_runner(runtime::runner_options(runner_flags(flags, tests, test), 0));
+        std::printf("%s: %s\n", test.model.c_str(), runner->describe().c_str());
+        const kernels::Tuning& tuning = runner->tune([](const runtime::TunedProduct& product) {
+            const kernels::ProductKey& key = product.key;
+            std::printf("%-8s %6u x %-6u %4u column%s %9.1f -> %9.1f us, %2u tried%s: %s%s\n",
+                        format::to_string(key.type), key.n_rows, key.n_cols, key.n_columns,
+                        key.n_columns == 1 ? " " : "s", product.default_us, product.best_us, product.n_candidates,
+                        product.n_wrong > 0 ? std::format(", {} WRONG", product.n_wrong).c_str() : "",
+                        kernels::describe(product.choice).c_str(), product.is_default ? " (as before)" : "");
+            std::fflush(stdout);
+        });
+        const std::filesystem::path file = runtime::tuning_file(runner->device());
+        if (file.empty()) {
+            throw Error(ErrorKind::invalid_input, "There is no cache directory to keep the choices in.",
+                        "Set XDG_CACHE_HOME or HOME.");
+        }
+        runtime::save_tuning(file, tuning);
+        std::printf("kept in %s\n", file.c_str());
+    }
+    return kExitOk;
 }
 
 int bench(const Flags& flags) {
@@ -84,6 +117,7 @@ int bench(const Flags& flags) {
             throw Error(ErrorKind::invalid_input, "-b and -ub must be 1 or more, -d 0 or more.");
         }
     }
+    if (flags.tunes) return tune(flags, tests);
     const auto out = make_printer(flags.output, params);
     const auto err = make_printer(flags.output_err, params);
     const auto print = [&](auto make_text) {
@@ -247,6 +281,9 @@ CommandBody add_bench(CLI::App& app) {
     add_profile_flags(app, flags->profile);
     app.add_flag("--roofline", flags->measures_roofline,
                  "measure the device's memory and arithmetic first and print the shares that are achieved");
+    app.add_flag("--tune", flags->tunes,
+                 "measure what suits the model's products on this device, keep it for later runs, and exit");
+    app.add_flag("--ignore-tuning", flags->ignores_tuning, "run with the built-in choices");
     app.add_flag("--list-devices", flags->lists_devices, "list devices and exit");
     app.add_flag("--progress", params.shows_progress, "say what is being run");
     app.add_flag_function("--no-warmup", [&params](int64_t) { params.has_warmup = false; }, "no run before the first");

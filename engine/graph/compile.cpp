@@ -3,6 +3,7 @@
 #include "graph/arena.h"
 #include "graph/hazards.h"
 #include "graph/plan.h"
+#include "kernels/tuning.h"
 
 #include <algorithm>
 #include <limits>
@@ -26,10 +27,11 @@ struct Lowering {
     std::vector<std::pair<TensorId, TensorId>> shared; ///< (input, output) pairs that may share memory
 };
 
-Lowering lower_all(const Graph& graph, const kernels::Policy& policy) {
+Lowering lower_all(const Graph& graph, const kernels::Policy& policy, const kernels::Tuning* tuning) {
     Lowering result{.tensors = graph.tensors(), .items = {}, .shared = {}};
     for (const Node& node : graph.nodes()) {
-        kernels::Lowered lowered = std::visit([&](const auto& op) { return kernels::lower(op, policy); }, node.op);
+        const kernels::Policy chosen = tuning == nullptr ? policy : tuning->apply(policy, node.op);
+        kernels::Lowered lowered = std::visit([&](const auto& op) { return kernels::lower(op, chosen); }, node.op);
         std::vector<TensorId> operands = node.operands;
         for (const uint64_t size : lowered.scratch_bytes) {
             result.tensors.push_back({node.label + ".scratch", size, false});
@@ -116,8 +118,8 @@ uint32_t Plan::n_barriers() const {
     return static_cast<uint32_t>(std::ranges::count_if(dispatches, &PlannedDispatch::barrier_before));
 }
 
-Plan compile(const Graph& graph, const kernels::Policy& policy) {
-    Lowering lowering = lower_all(graph, policy);
+Plan compile(const Graph& graph, const kernels::Policy& policy, const kernels::Tuning* tuning) {
+    Lowering lowering = lower_all(graph, policy, tuning);
     Plan plan;
     const std::vector<uint64_t> offsets = place(lowering, plan.arena_bytes);
 

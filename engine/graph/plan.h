@@ -10,6 +10,10 @@
 #include <string>
 #include <vector>
 
+namespace vkinfer::kernels {
+class Tuning;
+}
+
 namespace vkinfer::graph {
 
 /// Resource 0 is the arena, resource 1 + i the i-th external tensor of the graph.
@@ -60,6 +64,7 @@ struct Plan {
 inline constexpr uint64_t kArenaAlignment = 256;
 
 /// Lowers every op, places activations and scratch in the arena by lifetime, and sets the barriers.
-Plan compile(const Graph& graph, const kernels::Policy& policy);
+/// `tuning`: choices for products that were measured, over the policy's; may be null.
+Plan compile(const Graph& graph, const kernels::Policy& policy, const kernels::Tuning* tuning = nullptr);
 
 } // namespace vkinfer::graph

@@ -12,8 +12,8 @@ namespace {
 constexpr std::string_view kFirstLine = "vkinfer products 1";
 constexpr uint32_t kNever = std::numeric_limits<uint32_t>::max();
 /// Staged tiles of the GEMM by where registers and shared memory run out; wave tiles of whole fragments.
-constexpr uint32_t kTiles[][4] = {{64, 64, 32, 32}, {128, 64, 32, 32}, {128, 128, 32, 64}, {128, 128, 64, 32},
-                                  {64, 128, 32, 32}, {32, 64, 16, 32}, {64, 32, 32, 16}};
+constexpr uint32_t kTiles[][4] = {{64, 64, 32, 32},  {128, 64, 32, 32}, {128, 128, 32, 64}, {128, 128, 64, 32},
+                                  {64, 128, 32, 32}, {32, 64, 16, 32},  {64, 32, 32, 16}};
 
 bool is_power_of_two_up_to(uint32_t value, uint32_t most) {
     return value > 0 && value <= most && (value & (value - 1)) == 0;
@@ -41,7 +41,7 @@ std::optional<ProductKey> product_key(const Op& op) {
 }
 
 ProductChoice choice_of(const Policy& policy, const ProductKey& key) {
-    return {.uses_coopmat = policy.coopmat && key.n_columns >= policy.coopmat_min_columns,
+    return {.uses_coopmat = policy.uses_gemm(key.n_columns),
             .splits = policy.matvec_splits,
             .rows_per_lane = policy.matvec_rows_per_lane,
             .max_columns = policy.matvec_max_columns,
@@ -52,7 +52,7 @@ ProductChoice choice_of(const Policy& policy, const ProductKey& key) {
 }
 
 Policy with_choice(Policy policy, const ProductChoice& choice) {
-    if (policy.coopmat) policy.coopmat_min_columns = choice.uses_coopmat != 0 ? 1 : kNever;
+    policy.coopmat_min_columns = policy.direct_min_columns = choice.uses_coopmat != 0 ? 1 : kNever;
     policy.matvec_splits = choice.splits;
     policy.matvec_rows_per_lane = choice.rows_per_lane;
     policy.matvec_max_columns = choice.max_columns;
@@ -81,12 +81,13 @@ std::vector<ProductChoice> candidates(const Policy& policy, const ProductKey& ke
     const auto add = [&](const ProductChoice& choice) {
         if (std::ranges::find(all, choice) == all.end()) all.push_back(choice);
     };
-    if (key.n_columns <= 128 || !policy.coopmat) {
+    if (key.n_columns <= 128 || !policy.coopmat) { // beyond, a GEMM wins
         ProductChoice choice = own;
         choice.uses_coopmat = 0;
         for (const uint32_t splits : {1u, 2u, 4u, 8u}) {
             if (policy.is_cpu && splits > 2) continue; // a barrier is a coroutine there
             for (const uint32_t rows : {1u, 2u}) {
+                if (policy.folds_norms(key.n_columns) && rows != own.rows_per_lane) continue; // see Tuning::apply
                 for (const uint32_t columns : {4u, 8u}) {
                     if (columns < policy.matvec_max_columns && key.n_columns <= columns) continue; // the same kernel
                     choice.splits = splits;
@@ -97,7 +98,7 @@ std::vector<ProductChoice> candidates(const Policy& policy, const ProductKey& ke
             }
         }
     }
-    if (policy.coopmat && key.n_columns > 1) {
+    if (policy.coopmat && !policy.folds_norms(key.n_columns)) { // folded norms need mat-vecs
         ProductChoice choice = own;
         choice.uses_coopmat = 1;
         add(choice);
@@ -129,7 +130,11 @@ Policy Tuning::apply(const Policy& policy, const Op& op) const {
     if (found == choices_.end() || !same_shape(found->first)) {
         if (found == choices_.begin() || !same_shape((--found)->first)) return policy;
     }
-    return with_choice(policy, found->second);
+    ProductChoice choice = found->second;
+    // Writers and readers of NormedRows agree on the parts of a row by the rows of a workgroup.
+    const auto& linear = std::get<Linear>(op);
+    if (linear.x_is_normed || linear.next_norm != 0) choice.rows_per_lane = policy.matvec_rows_per_lane;
+    return with_choice(policy, choice);
 }
 
 std::string Tuning::text() const {

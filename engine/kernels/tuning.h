@@ -32,8 +32,8 @@ std::optional<ProductKey> product_key(const Op& op);
 /// Fields of Policy that decide a product.
 struct ProductChoice {
     uint32_t uses_coopmat = 0;
-    uint32_t splits = 0, rows_per_lane = 0, max_columns = 0;    ///< of mat-vec
-    uint32_t tile_m = 0, tile_n = 0, wave_m = 0, wave_n = 0;    ///< of the staged GEMM
+    uint32_t splits = 0, rows_per_lane = 0, max_columns = 0; ///< of mat-vec
+    uint32_t tile_m = 0, tile_n = 0, wave_m = 0, wave_n = 0; ///< of the staged GEMM
 
     bool operator==(const ProductChoice&) const = default;
 };
@@ -49,6 +49,10 @@ std::vector<ProductChoice> candidates(const Policy& policy, const ProductKey& ke
 class Tuning {
 public:
     void set(const ProductKey& key, const ProductChoice& choice) { choices_[key] = choice; }
+    /// Takes over what `newer` has.
+    void merge(const Tuning& newer) {
+        for (const auto& [key, choice] : newer.choices_) choices_[key] = choice;
+    }
     bool empty() const { return choices_.empty(); }
     size_t size() const { return choices_.size(); }
 

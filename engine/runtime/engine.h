@@ -35,6 +35,7 @@ struct EngineOptions {
     std::string act = "auto";     ///< activations in matmuls: auto, f32, f16, q8
     bool validation = false;      ///< run under the Vulkan validation layer
     bool count_experts = false;   ///< count how often each expert is chosen (ModelRunner::expert_load)
+    bool tuned = true;            ///< take the choices of vkinfer-bench --tune for this device, if there are any
     std::shared_ptr<StepProfile> profile; ///< when given, every dispatch is timed into it (runtime/step_profile.h)
     std::string alias;                    ///< name of the model towards clients; empty: the file's own
     std::string chat_template;            ///< Jinja text in place of the file's template; empty: the file's

@@ -34,6 +34,7 @@ RunnerOptions runner_options(const EngineOptions& options, int32_t max_logits) {
     runner.act = options.act;
     runner.validation = options.validation;
     runner.count_experts = options.count_experts;
+    runner.tuned = options.tuned;
     runner.profile = options.profile;
     runner.log = options.log;
     runner.progress = options.progress;

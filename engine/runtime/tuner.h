@@ -1,5 +1,5 @@
-// Measures which tiles and waves suit the matrix products of a model on this device, and keeps the answers in a file per
-// device, driver and set of shaders that later runs read. Results are compared: a candidate that computes something
+// Measures which tiles and waves suit the matrix products of a model on this device, and keeps the answers in a file
+// per device, driver and set of shaders that later runs read. Results are compared: a candidate that computes something
 // else than the policy's own choice is not taken, however fast.
 #pragma once
 

@@ -20,6 +20,7 @@
 #include "runtime/runner_options.h"
 #include "runtime/step_builder.h"
 #include "runtime/step_profile.h"
+#include "runtime/tuner.h"
 #include "runtime/weight_loader.h"
 
 #include <algorithm>
@@ -54,6 +55,7 @@ public:
           rates_(policy_.compute_units) {
         if (options.on_device) options.on_device(device_);
         policy_.fragments = kernels::probe_fragment_map(device_, pipelines_, policy_);
+        if (options.tuned) tuning_ = load_tuning(tuning_file(device_));
         const format::GgufFile file(options.model);
         const MemoryWish wish = memory_wish(options);
         const ModelMemory model = describe_memory(file, policy_, wish);
@@ -115,7 +117,8 @@ public:
 
     std::string describe() const override {
         const gpu::DeviceInfo& info = device_.info();
-        return std::format("{} ({} {}), {}", info.name, info.driver_name, info.driver_info, policy_.describe());
+        return std::format("{} ({} {}), {}{}", info.name, info.driver_name, info.driver_info, policy_.describe(),
+                           tuning_.empty() ? "" : std::format(", tuned for {} products", tuning_.size()));
     }
 
     void warm_up() override {
@@ -136,6 +139,20 @@ public:
     kernels::PipelineStore& pipelines() override { return pipelines_; }
     gpu::Device& device() override { return device_; }
     const MemoryDecision& memory() const override { return memory_; }
+
+    const kernels::Tuning& tune(const std::function<void(const TunedProduct&)>& on_product) override {
+        std::vector<graph::Graph> graphs;
+        for (const uint32_t n : {1u, 2u, 4u, 8u, 16u, 32u, 64u, 128u, 512u}) {
+            if (n > max_batch() || (policy_.is_cpu && n > 64)) break;
+            const models::StepShape shape =
+                n == 1 ? shapes_->decode_shape(1, 1, 1) : shapes_->shape_for(n, 1, shapes_->max_tiles(n), n);
+            graphs.push_back(
+                architecture_->build({.config = config_, .weights = weights_.model, .kv = kv_, .shape = shape}));
+        }
+        plans_.clear();
+        tuning_.merge(tune_products(device_, pipelines_, policy_, graphs, on_product));
+        return tuning_;
+    }
 
     std::pair<uint32_t, uint32_t> plan_size(int32_t n_tokens) override {
         const auto n = static_cast<uint32_t>(n_tokens);
@@ -212,7 +229,8 @@ private:
         auto& recorded = plans_[shape];
         if (recorded) return *recorded;
         graph::Plan compiled = graph::compile(
-            architecture_->build({.config = config_, .weights = weights_.model, .kv = kv_, .shape = shape}), policy_);
+            architecture_->build({.config = config_, .weights = weights_.model, .kv = kv_, .shape = shape}), policy_,
+            &tuning_);
         if (compiled.arena_bytes > arena_.size()) {
             // The planner measured the largest shapes; one that it missed is paid for here, and reported.
             log_.warning("a plan needs an arena of {}, planned were {}", gpu::size_text(compiled.arena_bytes),
@@ -425,6 +443,7 @@ private:
     kernels::Policy policy_;
     Log log_;
     std::shared_ptr<StepProfile> profile_; ///< only when somebody profiles
+    kernels::Tuning tuning_;               ///< empty: nobody measured here
     const models::Architecture* architecture_ = nullptr;
     models::ModelConfig config_;
     RunnerLimits limits_;

@@ -19,12 +19,14 @@ class Device;
 }
 namespace vkinfer::kernels {
 class PipelineStore;
-}
+class Tuning;
+} // namespace vkinfer::kernels
 
 namespace vkinfer::runtime {
 
 struct MemoryDecision;
 class StepProfile;
+struct TunedProduct;
 
 struct RunnerOptions {
     std::filesystem::path model; ///< GGUF file, or the first of a split one
@@ -42,6 +44,7 @@ struct RunnerOptions {
     bool validation = false;         ///< under the Vulkan validation layer
     bool count_experts = false;      ///< count how often each expert is chosen (expert_load)
     bool pipeline_cache = true;      ///< keep compiled pipelines under XDG_CACHE_HOME/vkinfer
+    bool tuned = false;              ///< take the choices of vkinfer-bench --tune from the cache directory
     bool capture_statistics = false; ///< pipelines keep statistics and machine code (`vkinfer shaders`)
     Log log;
     LoadCallback progress;
@@ -62,6 +65,9 @@ public:
     virtual gpu::Device& device() = 0;
     /// Dispatches and barriers of a step of n_tokens of as many sequences as there are.
     virtual std::pair<uint32_t, uint32_t> plan_size(int32_t n_tokens) = 0;
+    /// Measures what suits the products of this model here and uses it from now on; save_tuning() of runtime/tuner.h
+    /// keeps it for later runs. Throws Error.
+    virtual const kernels::Tuning& tune(const std::function<void(const TunedProduct&)>& on_product) = 0;
     /// Where everything was put, and the arithmetic behind it.
     virtual const MemoryDecision& memory() const = 0;
     /// Messages of the validation layer so far; 0 without it.
