@@ -425,6 +425,24 @@ TEST_CASE("group counts stay within what every device allows, however many slots
         3000, 4096, harness().policy(CoopmatMode::off, ActivationMode::q8), 3e-4);
 }
 
+TEST_CASE("experts of every weight type" * doctest::test_suite("every variant")) {
+    for (const kernels::WeightLayout& layout : kernels::all_weight_layouts()) {
+        const uint32_t width = std::max(64u, layout.tile_elements);
+        for (const Path& path : kPaths) {
+            const kernels::Policy policy = harness().policy(path.coopmat, path.act);
+            for (const uint32_t n : {1u, 3u, 20u}) {
+                if ((path.coopmat == CoopmatMode::on) != (n == 20)) continue; // what each path is for
+                check_layer({.router = {.n_experts = 3, .n_used = 2},
+                             .type = layout.type,
+                             .n_embd = width,
+                             .n_ff = width,
+                             .row_scales = layout.type == format::TensorType::nvfp4},
+                            n, n, policy, path.limit);
+            }
+        }
+    }
+}
+
 TEST_CASE("all tokens to one expert, and more places than a tile holds") {
     for (const Path& path : kPaths) {
         const kernels::Policy policy = harness().policy(path.coopmat, path.act);

@@ -2,8 +2,6 @@
 // and decoded there. Results below 2^-126 may be 0: a device may flush them.
 #include "base/file.h"
 #include "format/tensor_type.h"
-#include "gpu/command_list.h"
-#include "kernels.gen.h"
 #include "kernels/weight_layout.h"
 #include "ops/harness.h"
 #include "support/support.h"
@@ -12,38 +10,9 @@
 #include <cmath>
 #include <cstring>
 #include <doctest/doctest.h>
-#include <format>
 
 using namespace vkinfer;
 using namespace vkinfer::test;
-
-namespace {
-
-/// Rows decoded by the dequantize kernel.
-std::vector<float> dequantise(const TestWeight& w, const kernels::WeightLayout& layout) {
-    OpHarness& h = harness();
-    const uint64_t n = uint64_t{w.weight.n_rows} * w.weight.n_cols;
-    const gpu::Buffer y = h.buffer(n * 4);
-    const kernels::shader::DequantizeSpec spec;
-    kernels::Dispatch dispatch;
-    dispatch.shader = kernels::find_shader(std::format("dequantize.{}", layout.shader_name));
-    REQUIRE(dispatch.shader != nullptr);
-    dispatch.specialization = kernels::spec_words(spec);
-    const kernels::shader::DequantizePush push{.codes = w.weight.codes,
-                                               .scales = w.weight.scales,
-                                               .table = w.weight.table,
-                                               .n_rows = w.weight.n_rows,
-                                               .n_blocks = w.weight.n_blocks()};
-    const gpu::BufferRange range(y);
-    gpu::CommandList commands(h.device(), {.name = "dequantize"});
-    commands.dispatch(h.pipelines().get(dispatch), kernels::push_bytes(push, kernels::shader::kDequantizePushBytes),
-                      {&range, 1}, (w.weight.n_blocks() + spec.local_size - 1) / spec.local_size, w.weight.n_rows);
-    commands.end();
-    h.device().wait(h.device().submit(commands));
-    return h.read<float>(y, n);
-}
-
-} // namespace
 
 TEST_CASE("every type of the golden data decodes to the reference's bits on the device") {
     VKINFER_REQUIRE_GOLDEN(root);
@@ -69,7 +38,7 @@ TEST_CASE("every type of the golden data decodes to the reference's bits on the 
             INFO(n_rows, " x ", n_cols);
             const TestWeight w = harness().weight_from_blocks(traits->type, n_rows, n_cols,
                                                               std::as_bytes(std::span(blocks.data(), blocks.size())));
-            const std::vector<float> got = dequantise(w, *layout);
+            const std::vector<float> got = harness().dequantise(w);
             int wrong = 0;
             size_t first_wrong = 0;
             for (size_t i = 0; i < got.size(); ++i) {

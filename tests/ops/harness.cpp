@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstring>
 #include <format>
+#include <set>
 
 namespace vkinfer::test {
 
@@ -149,6 +150,37 @@ TestWeight OpHarness::weight_from_blocks(format::TensorType type, uint32_t n_row
     commands.end();
     device_.wait(device_.submit(commands));
     return made;
+}
+
+std::vector<float> OpHarness::dequantise(const TestWeight& w) {
+    const uint64_t n = uint64_t{w.weight.n_rows} * w.weight.n_cols;
+    const gpu::Buffer y = buffer(n * 4);
+    const kernels::shader::DequantizeSpec spec;
+    kernels::Dispatch dispatch;
+    dispatch.shader =
+        kernels::find_shader(std::format("dequantize.{}", kernels::find_weight_layout(w.weight.type)->shader_name));
+    VKINFER_ASSERT(dispatch.shader != nullptr);
+    dispatch.specialization = kernels::spec_words(spec);
+    const kernels::shader::DequantizePush push{.codes = w.weight.codes,
+                                               .scales = w.weight.scales,
+                                               .table = w.weight.table,
+                                               .n_rows = w.weight.n_rows,
+                                               .n_blocks = w.weight.n_blocks()};
+    const gpu::BufferRange range(y);
+    gpu::CommandList commands(device_, {.name = "dequantize"});
+    commands.dispatch(pipelines_.get(dispatch), kernels::push_bytes(push, kernels::shader::kDequantizePushBytes),
+                      {&range, 1}, (w.weight.n_blocks() + spec.local_size - 1) / spec.local_size, w.weight.n_rows);
+    commands.end();
+    device_.wait(device_.submit(commands));
+    return read<float>(y, n);
+}
+
+std::vector<std::string> OpHarness::shaders_run() const {
+    std::set<std::string> names; // pipelines are made when they are dispatched
+    pipelines_.for_each([&](const std::string&, const kernels::ShaderInfo& shader, const gpu::Pipeline&) {
+        names.emplace(shader.name);
+    });
+    return {names.begin(), names.end()};
 }
 
 void OpHarness::run(const kernels::Op& op, const std::vector<const gpu::Buffer*>& operands,

@@ -64,10 +64,16 @@ public:
     TestWeight weight_from_blocks(format::TensorType type, uint32_t n_rows, uint32_t n_cols,
                                   std::span<const std::byte> blocks);
 
+    /// The rows of a repacked matrix, decoded by the dequantize kernel.
+    std::vector<float> dequantise(const TestWeight& weight);
+
     /// Runs one op; operands in the op's order (an operand that is reached by address only may be null).
     void run(const kernels::Op& op, const std::vector<const gpu::Buffer*>& operands, const kernels::Policy& policy);
     /// Names of the shaders that the op becomes.
     static std::vector<std::string> shaders_of(const kernels::Op& op, const kernels::Policy& policy);
+
+    /// Names of the shader variants that have been dispatched so far, sorted.
+    std::vector<std::string> shaders_run() const;
 
     uint32_t validation_messages() const { return instance_.validation_message_count(); }
 

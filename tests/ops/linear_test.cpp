@@ -193,13 +193,35 @@ TEST_CASE("GEMM on cooperative matrices of super-blocks and codebooks") {
     }
 }
 
+// What variants_test.cpp counts on: each variant of the kernels above, once or twice, where the cases before had a
+// choice of types.
+TEST_CASE("every weight type through every kind of product" * doctest::test_suite("every variant")) {
+    for (const kernels::WeightLayout& layout : kernels::all_weight_layouts()) {
+        const uint32_t k = 2 * layout.tile_elements;
+        const bool scaled = layout.type == format::TensorType::nvfp4;
+        const auto plain = harness().policy(CoopmatMode::off, ActivationMode::f32);
+        check(layout.type, {33, k, 3}, {.bias = true, .row_scales = scaled}, plain, "matvec", 1e-11);
+        check(layout.type, {48, k, 1}, {.glu = true}, plain, "matvec", 1e-11);
+        if (layout.has_int8 && harness().capabilities().integer_dot_product) {
+            const auto int8 = harness().policy(CoopmatMode::off, ActivationMode::q8);
+            check(layout.type, {70, k, 5}, {.residual = true}, int8, "matvec", 2e-4);
+        }
+        if (harness().capabilities().cooperative_matrix) {
+            const auto matrix = harness().policy(CoopmatMode::on, ActivationMode::automatic);
+            check(layout.type, {70, k, 35}, {.residual = true}, matrix, "gemm_coopmat", 1e-6);
+        }
+    }
+}
+
 TEST_CASE("repacked weights decode to the exact values of the CPU reference") {
     OpHarness& h = harness();
     std::vector<std::pair<format::TensorType, Shape>> cases;
-    for (const auto type : kTypes) cases.insert(cases.end(), {{type, {1, 32, 0}}, {type, {37, 96, 0}}});
-    for (const auto type : kWideTypes) cases.push_back({type, {37, 512, 0}});
+    for (const auto type : kTypes) cases.push_back({type, {1, 32, 0}});
+    for (const kernels::WeightLayout& layout : kernels::all_weight_layouts())
+        cases.push_back({layout.type, {37, layout.tile_elements == 32 ? 96 : 2 * layout.tile_elements, 0}});
     for (const auto& [type, s] : cases) {
         const TestWeight w = h.weight(type, s.n_out, s.n_cols, 9);
+        CHECK(h.dequantise(w) == w.values);
         const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{s.n_out, 0, 0, 0});
         std::vector<uint32_t> tokens(s.n_out * 4);
         for (uint32_t i = 0; i < s.n_out; ++i) tokens[4 * i] = s.n_out - 1 - i;
