@@ -2,6 +2,7 @@
 
 #include "runtime/runner_options.h"
 #include "runtime/shader_report.h"
+#include "tools/emulation.h"
 #include "tools/engine_flags.h"
 #include "tools/json_text.h"
 #include "tools/program.h"
@@ -56,13 +57,25 @@ CommandBody add_shaders_command(CLI::App& app) {
         bool is_json = false;
         bool stats = false;
         std::optional<std::string> isa;
+        EmulationOptions emulation;
     };
     const auto state = std::make_shared<State>();
     add_model_flags(app, state->options);
     app.add_flag("--stats", state->stats, "registers, spills, occupancy and instruction counts (the default)");
     app.add_flag("--json", state->is_json, "as JSON");
     app.add_option("--isa", state->isa, "the driver's assembly of the pipelines whose names contain TEXT");
+    app.add_option(
+        "--emulate", state->emulation.chip,
+        "run the plans on an emulated CHIP (gfx1201, navi31, strix1): counts and a model of clocks per kernel");
+    app.add_option("--rig", state->emulation.rig,
+                   "the emulation: libvkinfer_rdna.so of a build with tests (found by itself there)");
+    app.add_option("-p,--n-prompt", state->emulation.n_prompt, "--emulate: tokens of prompt (16)")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("-n,--n-gen", state->emulation.n_gen, "--emulate: tokens decoded after it (4)")
+        ->check(CLI::NonNegativeNumber);
     return [state] {
+        state->emulation.is_json = state->is_json;
+        if (!state->emulation.chip.empty()) return emulate(state->options, state->emulation);
         runtime::RunnerOptions options = runtime::runner_options(state->options, 0);
         options.capture_statistics = true;
         options.pipeline_cache = false;

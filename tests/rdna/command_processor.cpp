@@ -43,13 +43,14 @@ enum : uint32_t {
     kPgmHi = 0x20d,
     kRsrc1 = 0x212,
     kRsrc2 = 0x213,
+    kTmpringSize = 0x218,
     kUserData0 = 0x240,
 };
 
 // Bits of the dispatch initiator.
 constexpr uint32_t kForceStartAt0 = 4, kUseThreadDimensions = 32, kWave32 = 0x8000;
 constexpr uint32_t kCsPartialFlush = 7;
-constexpr uint32_t kLdsGranularity = 512;
+constexpr uint32_t kLdsGranularity = 512, kScratchGranularity = 256;
 
 uint32_t bits(uint32_t word, int high, int low) {
     return word >> low & ((uint64_t{1} << (high - low + 1)) - 1);
@@ -224,7 +225,13 @@ void CommandProcessor::dispatch(std::array<uint32_t, 3> dims, uint32_t initiator
     d.lanes = initiator & kWave32 ? 32 : 64;
     d.n_user_data = std::min(bits(rsrc2, 5, 1), 16u);
     std::copy_n(&registers_[kUserData0], 16, d.user_data.begin());
-    if (bits(rsrc2, 0, 0)) fault("a kernel with scratch memory is not handled");
+    if (bits(rsrc2, 0, 0)) {
+        const uint32_t wave = bits(registers_[kTmpringSize], arch_ == Arch::gfx12 ? 29 : 26, 12) * kScratchGranularity;
+        d.scratch_bytes = wave / d.lanes;
+    }
+    // The register counts blocks of 8 registers of a wave32, of 4 of a wave64.
+    d.vgprs = (bits(rsrc1, 5, 0) + 1) * (d.lanes == 64 ? 4 : 8);
+    d.is_wgp = bits(rsrc1, 29, 29);
     d.group_id_x = bits(rsrc2, 7, 7);
     d.group_id_y = bits(rsrc2, 8, 8);
     d.group_id_z = bits(rsrc2, 9, 9);

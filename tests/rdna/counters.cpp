@@ -40,13 +40,30 @@ uint64_t Counters::total() const {
 void Counters::count(const Instruction& instruction) {
     const Class cls = instruction.pair ? Class::dual : instruction.opcode->cls;
     ++instructions[static_cast<size_t>(cls)];
-    ++opcodes[instruction.opcode];
-    if (instruction.pair) ++opcodes[instruction.pair->opcode];
-    if (cls == Class::matrix) matrix_flops += 2 * 16 * 16 * 16;
+    if (cls == Class::matrix && instruction.opcode->is_8bit_matrix()) ++matrix_8bit;
+}
+
+void Counters::touch(uint64_t address, uint32_t bytes) {
+    for (uint64_t line = address / kLineBytes; line <= (address + bytes - 1) / kLineBytes; ++line) {
+        if (line == last_touched_) continue;
+        last_touched_ = line;
+        touched_.insert(line);
+    }
+}
+
+void Counters::load(std::span<const uint64_t> addresses, uint32_t bytes) {
+    loads.add(addresses, bytes);
+    for (const uint64_t address : addresses) touch(address, bytes);
+}
+
+void Counters::store(std::span<const uint64_t> addresses, uint32_t bytes) {
+    stores.add(addresses, bytes);
+    for (const uint64_t address : addresses) touch(address, bytes);
 }
 
 void Counters::scalar_load(uint64_t address, uint32_t bytes) {
     scalar_load_bytes += bytes;
+    touch(address, bytes);
     scalar_lines += (address + bytes - 1) / kLineBytes - address / kLineBytes + 1;
 }
 
@@ -74,27 +91,15 @@ void Counters::operator+=(const Counters& other) {
     waves += other.waves;
     groups += other.groups;
     for (size_t i = 0; i < kClasses; ++i) instructions[i] += other.instructions[i];
-    matrix_flops += other.matrix_flops;
+    matrix_8bit += other.matrix_8bit;
     loads += other.loads;
     stores += other.stores;
     scalar_load_bytes += other.scalar_load_bytes;
     scalar_lines += other.scalar_lines;
     lds_cycles += other.lds_cycles;
     lds_ideal_cycles += other.lds_ideal_cycles;
-    for (const auto& [opcode, n] : other.opcodes) opcodes[opcode] += n;
-}
-
-CycleModel estimate(const Counters& counters, Arch arch, uint32_t lanes) {
-    const auto n = [&](Class cls) { return static_cast<double>(counters.instructions[static_cast<size_t>(cls)]); };
-    const double vector = lanes == 64 ? 2 : 1;
-    CycleModel model;
-    model.issue = n(Class::scalar) + n(Class::scalar_memory) + n(Class::branch) + n(Class::load) + n(Class::store) +
-                  n(Class::atomic) + n(Class::lds) + vector * (n(Class::vector) + n(Class::dot) + n(Class::dual)) +
-                  4 * vector * n(Class::transcendental);
-    model.matrix = n(Class::matrix) * (arch == Arch::gfx12 ? 16 : 32);
-    model.memory = static_cast<double>(counters.loads.lines + counters.stores.lines);
-    model.lds = static_cast<double>(counters.lds_cycles);
-    return model;
+    for (size_t i = 0; i < kCounters; ++i) waits[i] += other.waits[i];
+    earlier_lines_ += other.n_touched_lines();
 }
 
 } // namespace vkinfer::rdna

@@ -1,13 +1,12 @@
 // What a dispatch did, counted while it ran; off unless somebody asks.
 #pragma once
 
-#include "rdna/isa.h"
+#include "rdna/wave.h"
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <span>
-#include <string_view>
+#include <unordered_set>
 
 namespace vkinfer::rdna {
 
@@ -31,29 +30,32 @@ struct Traffic {
 struct Counters {
     uint64_t waves = 0, groups = 0;
     std::array<uint64_t, kClasses> instructions{}; ///< executed by waves
-    uint64_t matrix_flops = 0;
+    uint64_t matrix_8bit = 0;                      ///< matrix products of int8 or FP8 among them
     Traffic loads, stores;
     uint64_t scalar_load_bytes = 0, scalar_lines = 0;
     uint64_t lds_cycles = 0;       ///< clocks that the LDS pipeline works, with conflicts
     uint64_t lds_ideal_cycles = 0; ///< without
-    std::map<const Opcode*, uint64_t> opcodes;
+    /// Waits that had something to wait for, by kind of operation.
+    std::array<uint64_t, kCounters> waits{};
 
     uint64_t total() const;
     void count(const Instruction& instruction);
     void scalar_load(uint64_t address, uint32_t bytes);
+    void load(std::span<const uint64_t> addresses, uint32_t bytes);
+    void store(std::span<const uint64_t> addresses, uint32_t bytes);
+    /// Distinct cache lines of a dispatch, summed over dispatches.
+    uint64_t n_touched_lines() const { return earlier_lines_ + touched_.size(); }
     /// One access of `bytes` by each of the addresses.
     void lds(std::span<const uint32_t> addresses, uint32_t bytes);
+    /// Adds another dispatch.
     void operator+=(const Counters& other);
-};
 
-/// A model of where the clocks go, from the counts alone: what each unit would need if it were the only one. Not a
-/// measurement, and blind to latency, caches and waiting; docs/rdna-rig.md lists its constants.
-struct CycleModel {
-    double issue = 0;  ///< of a SIMD, over all waves
-    double matrix = 0; ///< of a SIMD, over all waves
-    double memory = 0; ///< of the vector cache of a CU: one line a clock
-    double lds = 0;    ///< of the LDS of a CU, with its conflicts
+private:
+    void touch(uint64_t address, uint32_t bytes);
+
+    std::unordered_set<uint64_t> touched_; ///< lines of the dispatch that is being counted
+    uint64_t earlier_lines_ = 0;           ///< of those that were added
+    uint64_t last_touched_ = ~uint64_t{0};
 };
-CycleModel estimate(const Counters& counters, Arch arch, uint32_t lanes);
 
 } // namespace vkinfer::rdna

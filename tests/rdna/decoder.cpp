@@ -432,9 +432,10 @@ void Decoder::add_write(const Operand& operand, uint32_t bytes) {
 void Decoder::registers() {
     const Opcode& op = *out_.opcode;
     if (op.flags & kMatrix) return;
-    const bool is_buffer = op.format == Format::buffer;
+    const bool is_buffer = op.format == Format::buffer, is_scratch = op.format == Format::scratch;
     for (int i = 0; i < 3; ++i) {
         if (is_buffer && i == 0 && !out_.offen && !out_.idxen) continue;
+        if (is_scratch && ((i == 0 && !out_.offen) || (i == 2 && out_.src[2].index == kNull))) continue;
         const bool has_saddr = op.format == Format::global && out_.src[2].index != kNull;
         const uint32_t bytes = op.format == Format::global && i == 0 && has_saddr ? 4 : op.src[i].bytes;
         if (op.format == Format::global && i == 2 && !has_saddr) continue;
@@ -552,7 +553,21 @@ const Instruction& Program::decode_at(uint32_t pc) {
     if (seen_.size() < pc + decoded->dwords) seen_.resize(pc + 128);
     std::copy_n(code_ + pc, decoded->dwords, seen_.begin() + pc);
     slots_[pc] = std::move(decoded);
+    executed_.insert(slots_[pc]->opcode);
+    if (slots_[pc]->pair) executed_.insert(slots_[pc]->pair->opcode);
     return *slots_[pc];
+}
+
+uint64_t Program::fingerprint() {
+    if (fingerprint_ != 0) return fingerprint_;
+    constexpr uint32_t kCodeEnd = 0xbf9f0000, kMarks = 5; // s_code_end, as ACO puts it behind every kernel
+    size_t n = 0;
+    for (uint32_t marks = 0; n < max_dwords_ && marks < kMarks; ++n) marks = code_[n] == kCodeEnd ? marks + 1 : 0;
+    if (n < max_dwords_) n -= kMarks;
+    fingerprint_ = 0xcbf29ce484222325;
+    for (size_t i = 0; i < n; ++i)
+        for (int b = 0; b < 4; ++b) fingerprint_ = (fingerprint_ ^ (code_[i] >> 8 * b & 255)) * 0x100000001b3;
+    return fingerprint_;
 }
 
 } // namespace vkinfer::rdna

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,7 +21,9 @@ std::string to_string(const Instruction& instruction);
 /// Code at one address, decoded as far as it has been reached.
 class Program {
 public:
-    Program(Arch arch, const uint32_t* code, size_t max_dwords) : arch_(arch), code_(code), max_dwords_(max_dwords) {}
+    /// Rows of the opcode table are noted in `executed` when they are reached for the first time.
+    Program(Arch arch, const uint32_t* code, size_t max_dwords, std::set<const Opcode*>& executed)
+        : arch_(arch), code_(code), max_dwords_(max_dwords), executed_(executed) {}
 
     const Instruction& at(uint32_t pc) {
         if (pc < slots_.size() && slots_[pc]) [[likely]]
@@ -29,6 +32,8 @@ public:
     }
     /// Whether the code is still what was decoded (drivers reuse memory of pipelines that are gone).
     bool is_current(const uint32_t* code, size_t max_dwords) const;
+    /// FNV-1a over the bytes from the first instruction to the driver's end-of-code marks: what names this code.
+    uint64_t fingerprint();
 
 private:
     const Instruction& decode_at(uint32_t pc);
@@ -38,6 +43,8 @@ private:
     size_t max_dwords_;
     std::vector<std::unique_ptr<Instruction>> slots_;
     std::vector<uint32_t> seen_; ///< copy of the words decoded so far, by position
+    std::set<const Opcode*>& executed_;
+    uint64_t fingerprint_ = 0; ///< 0: not asked for yet
 };
 
 } // namespace vkinfer::rdna

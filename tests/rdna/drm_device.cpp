@@ -4,11 +4,13 @@
 //
 //   LD_PRELOAD="libvkinfer_rdna.so libamdgpu_noop_drm_shim.so" AMDGPU_GPU_ID=gfx1201 program
 //
-// VKINFER_RDNA holds options separated by commas: nocheck, strict (no load beyond a
-// buffer), reverse, random=SEED, report, count, trace, max=N (instructions a dispatch).
-// A fault is printed and counted; the dispatch is left where it is, and the program's exit status becomes 1.
+// VKINFER_RDNA holds options separated by commas: nocheck, strict (no load beyond a buffer), reverse, random=SEED,
+// report, count, opcodes or opcodes=FILE, trace, max=N (instructions a dispatch). A fault is printed and counted; the
+// dispatch is left where it is, and the program's exit status becomes 1.
 #include "rdna/drm_device.h"
 #include "rdna/command_processor.h"
+#include "rdna/coverage.h"
+#include "rdna/report.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -104,6 +106,7 @@ public:
                 std::fprintf(stderr, "rdna: chip \"%s\" is not one that the interpreter knows\n", chip ? chip : "");
                 _exit(1);
             }
+            chip_ = name;
             arch_ = is_gfx12 ? Arch::gfx12 : Arch::gfx11;
             processor_ = std::make_unique<CommandProcessor>(arch_, memory_);
             apply_options();
@@ -120,35 +123,22 @@ public:
     bool is_started() const { return processor_ != nullptr; }
     std::vector<DispatchRecord>& records() { return records_; }
 
-    /// One line per kernel (by the address of its code), the longest first.
     void print_counts() const {
-        if (totals_.empty()) return;
-        std::vector<std::pair<uint64_t, const KernelTotal*>> order;
-        for (const auto& [code, total] : totals_) order.emplace_back(code, &total);
-        std::ranges::sort(order, [](const auto& a, const auto& b) {
-            return a.second->counters.total() > b.second->counters.total();
-        });
-        for (const auto& [code, total] : order) {
-            const Counters& c = total->counters;
-            const auto count = [&](Class cls) {
-                return static_cast<unsigned long long>(c.instructions[static_cast<size_t>(cls)]);
-            };
-            const CycleModel model = estimate(c, arch_, total->lanes);
-            std::fprintf(
-                stderr,
-                "rdna: %#llx wave%u %llu dispatches %llu waves %llu instructions: vector %llu dual %llu dot %llu "
-                "transcendental %llu matrix %llu scalar %llu lds %llu load %llu store %llu; loaded %llu bytes, lines "
-                "%.0f %% used; LDS conflicts x%.2f; model clocks: issue %.0f matrix %.0f memory %.0f lds %.0f\n",
-                static_cast<unsigned long long>(code), total->lanes,
-                static_cast<unsigned long long>(total->n_dispatches), static_cast<unsigned long long>(c.waves),
-                static_cast<unsigned long long>(c.total()), count(Class::vector), count(Class::dual), count(Class::dot),
-                count(Class::transcendental), count(Class::matrix), count(Class::scalar), count(Class::lds),
-                count(Class::load), count(Class::store), static_cast<unsigned long long>(c.loads.requested_bytes),
-                100 * c.loads.line_utilisation(),
-                c.lds_ideal_cycles == 0 ? 1.0
-                                        : static_cast<double>(c.lds_cycles) / static_cast<double>(c.lds_ideal_cycles),
-                model.issue, model.matrix, model.memory, model.lds);
-        }
+        if (prints_counts_) std::fputs(report_by_kernel_.text().c_str(), stderr);
+    }
+    /// The counts since the last call as JSON; with the first call counting begins.
+    const char* take_counts() {
+        counts_by_kernel_ = processor().machine().options().count = true;
+        json_ = report_by_kernel_.json(find_chip(chip_));
+        report_by_kernel_.clear();
+        return json_.c_str();
+    }
+    /// Which rows of the opcode table ran, and where to add their names.
+    void report_opcodes() {
+        if (!reports_opcodes_) return;
+        const auto& executed = processor().machine().executed();
+        print_coverage(arch_, executed);
+        if (!opcode_file_.empty()) append_coverage(opcode_file_, arch_, executed);
     }
 
 private:
@@ -176,8 +166,13 @@ private:
             else if (word == "trace")
                 options.trace = true;
             else if (word == "count")
-                options.count = prints_counts_ = true;
-            else if (word == "strict")
+                options.count = prints_counts_ = counts_by_kernel_ = true;
+            else if (word == "opcodes")
+                reports_opcodes_ = true;
+            else if (word.starts_with("opcodes=")) {
+                reports_opcodes_ = true;
+                opcode_file_ = word.substr(word.find('=') + 1);
+            } else if (word == "strict")
                 options.strict_reads = true;
             else if (word == "reverse")
                 options.order = WaveOrder::reverse;
@@ -200,14 +195,11 @@ private:
             seconds_ += seconds;
             Machine& machine = processor_->machine();
             if (!machine.options().count) return;
-            if (prints_counts_) {
-                KernelTotal& total = totals_[dispatch.code];
-                ++total.n_dispatches;
-                total.lanes = dispatch.lanes;
-                total.counters += machine.counters();
-            } else {
+            if (counts_by_kernel_)
+                report_by_kernel_.add(dispatch, machine.fingerprint(dispatch.code), machine.counters(),
+                                      find_chip(chip_));
+            else
                 records_.push_back({dispatch, machine.counters(), seconds});
-            }
             machine.counters() = {};
         };
     }
@@ -224,13 +216,9 @@ private:
     double seconds_ = 0;
     std::vector<DispatchRecord> records_;
 
-    struct KernelTotal {
-        uint64_t n_dispatches = 0;
-        uint32_t lanes = 64;
-        Counters counters;
-    };
-    std::map<uint64_t, KernelTotal> totals_;
-    bool prints_counts_ = false;
+    Report report_by_kernel_;
+    bool counts_by_kernel_ = false, prints_counts_ = false, reports_opcodes_ = false;
+    std::string json_, opcode_file_, chip_;
     Arch arch_ = Arch::gfx12;
 };
 
@@ -240,6 +228,7 @@ private:
     if (!gpu.is_started()) return;
     const uint64_t n = gpu.processor().machine().n_instructions();
     gpu.print_counts();
+    gpu.report_opcodes();
     if (gpu.report())
         std::fprintf(
             stderr,
@@ -282,6 +271,12 @@ extern "C" {
     else if (number == DRM_AMDGPU_CS)
         Gpu::get().submit(*static_cast<const drm_amdgpu_cs*>(argument));
     return result;
+}
+
+/// For programs that only want numbers: what was counted since the last call, as JSON. The text lives until the next
+/// call.
+[[gnu::visibility("default")]] const char* vkinfer_rdna_take_counts() {
+    return Gpu::get().take_counts();
 }
 
 [[gnu::visibility("default")]] vkinfer::rdna::RigApi* vkinfer_rdna_api() {

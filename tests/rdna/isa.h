@@ -85,6 +85,7 @@ enum : uint16_t {
     kCarry = 64,      ///< e32 reads or writes VCC, VOP3 has sdst
     kKeepsDst = 128,  ///< also reads its destination
     kCrossLane = 256, ///< reads registers of other lanes than it writes
+    kMatrix8 = 1024,  ///< a matrix product of 8-bit operands
     kMatrix = 512,    ///< operand sizes depend on chip and wave: the handler checks its registers itself
 };
 
@@ -99,6 +100,8 @@ struct Opcode {
     std::array<OperandType, 3> src{};
     uint16_t flags = 0;
     MemoryShape memory{};
+
+    bool is_8bit_matrix() const { return flags & kMatrix8; }
 };
 
 /// The row of an opcode, or null.

@@ -70,7 +70,7 @@ Program& Machine::program(uint64_t address) {
     while (dwords > 64 && memory_.find(address, dwords * 4) == nullptr) dwords /= 2;
     const auto* host = reinterpret_cast<const uint32_t*>(memory_.at(address, dwords * 4, "instruction fetch"));
     auto& slot = programs_[address];
-    if (!slot || !slot->is_current(host, dwords)) slot = std::make_unique<Program>(arch_, host, dwords);
+    if (!slot || !slot->is_current(host, dwords)) slot = std::make_unique<Program>(arch_, host, dwords, executed_);
     return *slot;
 }
 
@@ -117,6 +117,9 @@ void Machine::start_wave(Wave& w, const Dispatch& dispatch, std::array<uint32_t,
     std::fill(std::begin(w.v_pending), std::end(w.v_pending), 0);
     std::fill(std::begin(w.s_pending), std::end(w.s_pending), 0);
     w.issued = w.completed = {};
+    w.scratch_bytes = dispatch.scratch_bytes;
+    w.scratch.resize(size_t{dispatch.scratch_bytes} * dispatch.lanes);
+    for (size_t i = 0; i + 4 <= w.scratch.size(); i += 4) std::memcpy(w.scratch.data() + i, &kPoison, 4);
 
     uint32_t n = 0;
     const auto scalar = [&](uint32_t r, uint32_t value) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,6 +41,12 @@ struct Dispatch {
     bool group_id_x = false, group_id_y = false, group_id_z = false, group_size = false; ///< further SGPRs
     uint32_t lds_bytes = 0;
     bool flush_f32_denormals = true;
+    uint32_t scratch_bytes = 0; ///< of a lane
+    uint32_t vgprs = 0;         ///< allocated to a wave
+    bool is_wgp = false;        ///< a group may spread over both CUs of a pair
+
+    uint32_t threads_per_group() const { return threads[0] * threads[1] * threads[2]; }
+    uint32_t waves_per_group() const { return (threads_per_group() + lanes - 1) / lanes; }
 };
 
 /// One instruction: its checks, its effect, its count. The caller has set next_pc.
@@ -55,6 +62,10 @@ public:
     Counters& counters() { return counters_; }
     uint64_t n_instructions() const { return n_instructions_; }
     uint64_t reads_beyond() const { return group_.reads_beyond; }
+    /// Rows of the opcode table that have run.
+    const std::set<const Opcode*>& executed() const { return executed_; }
+    /// Hash of the code at that address, as Program::fingerprint().
+    uint64_t fingerprint(uint64_t address) { return program(address).fingerprint(); }
 
 private:
     Program& program(uint64_t address);
@@ -72,6 +83,7 @@ private:
     std::map<uint64_t, std::unique_ptr<Program>> programs_;
     uint64_t n_instructions_ = 0, limit_ = 0;
     uint32_t random_ = 1;
+    std::set<const Opcode*> executed_;
 };
 
 } // namespace vkinfer::rdna

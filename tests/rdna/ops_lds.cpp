@@ -21,6 +21,7 @@ void touch(Wave& w, uint32_t address, uint32_t bytes, Touch kind) {
     if (address + uint64_t{bytes} > g.lds_bytes)
         fault("LDS address {} of {} bytes is beyond its {} bytes", address, bytes, g.lds_bytes);
     if (!g.check) return;
+    if (w.signalled) fault("LDS is used between the two halves of a barrier, which the race check does not order");
     for (uint32_t at = address; at < address + bytes;) {
         LdsCell& cell = g.lds_cells[at / 4];
         const uint32_t first = at % 4, n = std::min(4 - first, address + bytes - at);

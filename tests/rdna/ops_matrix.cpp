@@ -154,7 +154,8 @@ void run_wmma(Wave& w, const Instruction& in) {
 
 template<Element kA, Element kB, Element kC>
 consteval Opcode wmma(std::string_view name, int op11, int op12) {
-    return plain_op(name, Format::vop3p, op11, op12, run_wmma<kA, kB, kC>, Class::matrix, {}, {}, kMatrix);
+    return plain_op(name, Format::vop3p, op11, op12, run_wmma<kA, kB, kC>, Class::matrix, {}, {},
+                    element_bits(kA) == 8 ? kMatrix | kMatrix8 : kMatrix);
 }
 
 using enum Element;

@@ -1,5 +1,5 @@
-// Vector memory: buffers through RADV's V#, and global addresses. Loads are carried out at once; the registers they
-// fill are marked until the wave has waited for them.
+// Vector memory: buffers through RADV's V#, global addresses, and a lane's own scratch. Loads are carried out at once;
+// the registers they fill are marked until the wave has waited for them.
 #include "rdna/checks.h"
 #include "rdna/counters.h"
 #include "rdna/lanes.h"
@@ -44,10 +44,22 @@ void global_places(const Wave& w, const Instruction& in, Places& places) {
     });
 }
 
+/// Scratch has no addresses that anything else could use: those of a lane count from 0.
+void scratch_places(const Wave& w, const Instruction& in, Places& places) {
+    const uint64_t constant =
+        static_cast<uint64_t>(int64_t{in.imm}) + (in.src[2].index != kNull ? w.s[in.src[2].index] : 0);
+    for_lanes(places.active, [&](uint32_t l) {
+        places.address[l] = constant + (in.offen ? w.v[in.src[0].index][l] : 0);
+        places.room[l] = ~uint64_t{0};
+    });
+}
+
 void find_places(const Wave& w, const Instruction& in, Places& places) {
     places.active = w.exec();
     if (in.opcode->format == buffer)
         buffer_places(w, in, places);
+    else if (in.opcode->format == scratch)
+        scratch_places(w, in, places);
     else
         global_places(w, in, places);
 }
@@ -64,6 +76,11 @@ std::byte* locate(Wave& w, const Instruction& in, const Places& places, uint32_t
         return nullptr; // reads give 0, writes are dropped
     }
     const uint64_t address = places.address[lane] + offset;
+    if (in.opcode->format == scratch) {
+        if (address + bytes > w.scratch_bytes)
+            fault("lane {}: {} at {} of {} bytes of scratch", lane, in.opcode->name, address, w.scratch_bytes);
+        return w.scratch.data() + size_t{lane} * w.scratch_bytes + address;
+    }
     std::byte* host = w.group->memory->find(address, bytes);
     if (host == nullptr) fault("lane {}: {} at {:#x}, where nothing is mapped", lane, in.opcode->name, address);
     return host;
@@ -75,7 +92,10 @@ void count(Wave& w, const Places& places, uint32_t bytes, bool is_store) {
     size_t n = 0;
     for_lanes(places.active, [&](uint32_t l) { addresses[n++] = places.address[l]; });
     if (n == 0) return;
-    (is_store ? w.group->counters->stores : w.group->counters->loads).add({addresses, n}, bytes);
+    if (is_store)
+        w.group->counters->store({addresses, n}, bytes);
+    else
+        w.group->counters->load({addresses, n}, bytes);
 }
 
 void load(Wave& w, const Instruction& in) {
@@ -174,7 +194,8 @@ void compare_swap(Wave& w, const Instruction& in) { // data: new value, then wha
 /// Rows of buffer_ and global_ share their numbers; operands differ.
 consteval Opcode access(std::string_view name, Format format, int op, MemoryShape shape, bool is_store) {
     const OperandType data{static_cast<uint8_t>(shape.bytes < 4 ? 4 : shape.bytes), false};
-    const OperandType address = format == buffer ? kU32 : kU64, base = format == buffer ? OperandType{16} : kU64;
+    const OperandType address = format == global ? kU64 : kU32;
+    const OperandType base = format == buffer ? OperandType{16} : format == global ? kU64 : kU32;
     Opcode row = plain_op(name, format, op, op, is_store ? store : load, is_store ? Class::store : Class::load,
                           is_store ? OperandType{} : data, {address, is_store ? data : OperandType{}, base});
     row.memory = shape;
@@ -186,7 +207,7 @@ consteval Opcode atomic_op(std::string_view name, Format format, int op, Handler
     return plain_op(name, format, op, op, handler, Class::atomic, {bytes}, {address, OperandType{data_bytes}, base});
 }
 
-#define VKINFER_MEMORY(prefix, format)                                                                                 \
+#define VKINFER_ACCESSES(prefix, format)                                                                               \
     access(prefix "load_u8", format, 16, {.bytes = 1}, false),                                                         \
         access(prefix "load_i8", format, 17, {.bytes = 1, .is_signed = true}, false),                                  \
         access(prefix "load_u16", format, 18, {.bytes = 2}, false),                                                    \
@@ -209,9 +230,9 @@ consteval Opcode atomic_op(std::string_view name, Format format, int op, Handler
                false),                                                                                                 \
         access(prefix "load_d16_hi_b16", format, 35, {.bytes = 2, .d16 = true, .high = true}, false),                  \
         access(prefix "store_d16_hi_b8", format, 36, {.bytes = 1, .high = true}, true),                                \
-        access(prefix "store_d16_hi_b16", format, 37, {.bytes = 2, .high = true}, true),                               \
-        atomic_op(prefix "atomic_swap_b32", format, 51, atomic<uint32_t, [](uint32_t, uint32_t b) { return b; }>, 4,   \
-                  4),                                                                                                  \
+        access(prefix "store_d16_hi_b16", format, 37, {.bytes = 2, .high = true}, true)
+#define VKINFER_ATOMICS(prefix, format)                                                                                \
+    atomic_op(prefix "atomic_swap_b32", format, 51, atomic<uint32_t, [](uint32_t, uint32_t b) { return b; }>, 4, 4),   \
         atomic_op(prefix "atomic_cmpswap_b32", format, 52, compare_swap, 4, 8),                                        \
         atomic_op(prefix "atomic_add_u32", format, 53, atomic<uint32_t, [](uint32_t a, uint32_t b) { return a + b; }>, \
                   4, 4),                                                                                               \
@@ -240,8 +261,11 @@ consteval Opcode atomic_op(std::string_view name, Format format, int op, Handler
 void nothing(Wave&, const Instruction&) {}
 
 constexpr Opcode kRows[] = {
-    VKINFER_MEMORY("buffer_", buffer),
-    VKINFER_MEMORY("global_", global),
+    VKINFER_ACCESSES("buffer_", buffer),
+    VKINFER_ATOMICS("buffer_", buffer),
+    VKINFER_ACCESSES("global_", global),
+    VKINFER_ATOMICS("global_", global),
+    VKINFER_ACCESSES("scratch_", scratch),
     plain_op("global_inv", global, -1, 43, nothing, Class::other),
     plain_op("global_wb", global, -1, 44, nothing, Class::other),
     plain_op("global_wbinv", global, -1, 79, nothing, Class::other),

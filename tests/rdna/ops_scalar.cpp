@@ -166,7 +166,9 @@ void wait(Wave& w, Counter counter, uint32_t left) {
     // Scalar loads return in any order, so only a wait for all of them says anything.
     if (counter == Counter::scalar && left > 0) return;
     const uint32_t done = w.issued[c] > left ? w.issued[c] - left : 0;
-    w.completed[c] = std::max(w.completed[c], done);
+    if (done <= w.completed[c]) return;
+    w.completed[c] = done;
+    if (w.group->counters) ++w.group->counters->waits[c];
 }
 template<Counter kCounter>
 void run_wait(Wave& w, const Instruction& in) {
@@ -195,11 +197,14 @@ void run_wait_idle(Wave& w, const Instruction&) {
 void run_barrier(Wave& w, const Instruction&) {
     w.state = WaveState::barrier;
 }
-void run_barrier_signal(Wave& w, const Instruction&) {
+// Split barriers: the workgroup's own, number -1, alone.
+void run_barrier_signal(Wave& w, const Instruction& in) {
+    if (read_scalar(w, in.src[0]) != 0xffffffff) fault("a named barrier is not handled");
     if (w.signalled) fault("a second s_barrier_signal without s_barrier_wait");
     w.signalled = true;
 }
-void run_barrier_wait(Wave& w, const Instruction&) {
+void run_barrier_wait(Wave& w, const Instruction& in) {
+    if (in.imm != -1) fault("a named barrier is not handled");
     if (!w.signalled) fault("s_barrier_wait without s_barrier_signal");
     w.signalled = false;
     w.state = WaveState::barrier;

@@ -70,6 +70,8 @@ struct Wave {
     uint8_t index = 0;      ///< in the group
     Workgroup* group = nullptr;
     uint64_t code_address = 0;
+    std::vector<std::byte> scratch; ///< lanes one after the other
+    uint32_t scratch_bytes = 0;     ///< of a lane
 
     // What the checks know of registers: lanes that were written, and the counter that has to pass before use.
     uint64_t v_defined[256];
