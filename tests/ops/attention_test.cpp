@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <doctest/doctest.h>
+#include <functional>
 
 using namespace vkinfer;
 using namespace vkinfer::test;
@@ -90,10 +91,12 @@ Reference reference_heads(const Geometry& g, const std::vector<float>& qkv, cons
     return r;
 }
 
+using Plant = std::function<void(kernels::Policy&)>;
+
 /// Runs the chunks' tokens through rope_table, rope_store and attention in two steps: first everything before the
 /// chunks' positions (to fill the caches), then the chunks. Returns the NMSE of the second step.
 double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::vector<Chunk>& chunks,
-           uint32_t rows_per_tile, uint32_t n_splits, Kernel kernel = Kernel::two_steps) {
+           uint32_t rows_per_tile, uint32_t n_splits, Kernel kernel = Kernel::two_steps, const Plant& plant = {}) {
     OpHarness& h = harness();
     const uint32_t heads = g.n_heads + 2 * g.n_kv_heads;
     const uint32_t width = heads * g.head_size;
@@ -132,7 +135,8 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
                                         .k_pool = k_pool.address(),
                                         .v_pool = v_pool.address()};
     const float scale = 1.0f / std::sqrt(static_cast<float>(g.head_size));
-    const kernels::Policy policy = h.policy();
+    kernels::Policy policy = h.policy();
+    if (plant) plant(policy);
     if (rows_per_tile == kPrefillRows) rows_per_tile = kernels::attention_rows(shape, 512, policy);
 
     // Per sequence all K and V so far, in float64.
@@ -346,6 +350,27 @@ TEST_CASE("a decode in one dispatch: head sizes, types, windows, splits, page bo
             CHECK(run(g, f16, f16, {{0, 126, 1}, {1, 30, 1}}, 2, 3, Kernel::decode) < limit_of(f16));
         }
     }
+}
+
+TEST_CASE("planted faults: V rows in the other chip's order, and its lane map") {
+    using enum TensorType;
+    const kernels::FragmentMap map = harness().policy().fragments;
+    const Geometry g{4, 1, 64, 64, kernels::RopeKind::norm, false};
+    const std::vector<Chunk> chunks{{0, 37, 40}};
+    CHECK(run(g, f16, f16, chunks, kPrefillRows, 1) < 2e-6);
+    if (!map.is_known()) return;
+    const auto is_found = [&](const kernels::FragmentMap& planted) {
+        OpHarness::take_rig_faults();
+        const double error =
+            run(g, f16, f16, chunks, kPrefillRows, 1, Kernel::two_steps,
+                [&](kernels::Policy& policy) { policy.fragments = planted; });
+        // On RDNA3 the copies of an operand differ too, which the rig reports.
+        return OpHarness::take_rig_faults() > 0 || error > 1e-2;
+    };
+    kernels::FragmentMap rows = map; // the operands as they are, rows of scores and values in the other order
+    rows.accumulator_rows = other_chips(map).accumulator_rows;
+    CHECK(is_found(rows));
+    CHECK(is_found(other_chips(map)));
 }
 
 TEST_CASE("several sequences in one step do not see each other") {

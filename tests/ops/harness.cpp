@@ -6,6 +6,8 @@
 #include "graph/graph.h"
 #include "kernels/fragment_map.h"
 #include "kernels/repack.h"
+#include "kernels.gen.h"
+#include "rdna/drm_device.h"
 
 #include <algorithm>
 #include <cmath>
@@ -34,6 +36,12 @@ double nmse(std::span<const float> x, std::span<const double> y) {
         power += y[i] * y[i];
     }
     return std::isfinite(error) ? error / std::max(power, 1e-300) : INFINITY;
+}
+
+kernels::FragmentMap other_chips(const kernels::FragmentMap& map) {
+    using enum kernels::AccumulatorRows;
+    return {.k_groups = map.k_groups == 1 ? 2u : 1u,
+            .accumulator_rows = map.accumulator_rows == apart ? together : apart};
 }
 
 namespace {
@@ -173,6 +181,14 @@ std::vector<float> OpHarness::dequantise(const TestWeight& w) {
     commands.end();
     device_.wait(device_.submit(commands));
     return read<float>(y, n);
+}
+
+uint64_t OpHarness::take_rig_faults() {
+    rdna::RigApi* const rig = rdna::find_rig();
+    if (rig == nullptr) return 0;
+    const uint64_t n = rig->n_faults();
+    rig->forget_faults();
+    return n;
 }
 
 std::vector<std::string> OpHarness::shaders_run() const {

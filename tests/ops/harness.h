@@ -24,6 +24,9 @@ std::vector<float> random_floats(size_t n, uint32_t seed, float scale = 1.0f);
 /// sum (x - y)^2 / sum y^2 over float64.
 double nmse(std::span<const float> x, std::span<const double> y);
 
+/// The fragment map of RDNA3 for that of RDNA4, and the other way round: a fault to plant.
+kernels::FragmentMap other_chips(const kernels::FragmentMap& map);
+
 /// A matrix on the device and the values it stands for.
 struct TestWeight {
     kernels::Weight weight;
@@ -74,6 +77,10 @@ public:
 
     /// Names of the shader variants that have been dispatched so far, sorted.
     std::vector<std::string> shaders_run() const;
+
+    /// Faults that the rig of tests/rdna has reported since the last call, which are forgiven with it: a planted fault
+    /// may show there as well. 0 on any other device.
+    static uint64_t take_rig_faults();
 
     uint32_t validation_messages() const { return instance_.validation_message_count(); }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <doctest/doctest.h>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -63,12 +64,16 @@ std::vector<double> reference(const TestWeight& w, const std::vector<float>& x, 
     return y;
 }
 
-void check(format::TensorType type, const Shape& s, const Flags& flags, const kernels::Policy& policy,
-           const char* shader, double limit) {
+using Plant = std::function<void(TestWeight&)>;
+
+/// NMSE of a product. `plant` may spoil the weight on the device, of which the reference knows nothing.
+double error_of(format::TensorType type, const Shape& s, const Flags& flags, const kernels::Policy& policy,
+                const char* shader, const Plant& plant = {}) {
     OpHarness& h = harness();
     INFO(std::string(format::to_string(type)), " ", s.n_out, "x", s.n_cols, " columns ", s.n_columns, " bias ",
          flags.bias, " residual ", flags.residual, " glu ", flags.glu, " ", std::string(shader));
     TestWeight w = h.weight(type, s.n_out * (flags.glu ? 2 : 1), s.n_cols, 1 + s.n_out);
+    if (plant) plant(w);
     const std::vector<float> x = random_floats(uint64_t{s.n_columns} * s.n_cols, 2);
     const std::vector<float> bias = random_floats(s.n_out, 3);
     const std::vector<float> residual = random_floats(uint64_t{s.n_columns} * s.n_out, 4);
@@ -92,7 +97,15 @@ void check(format::TensorType type, const Shape& s, const Flags& flags, const ke
     CHECK(OpHarness::shaders_of(op, policy).back().starts_with(shader));
     h.run(op, {&counts, &x_buffer, flags.residual ? &residual_buffer : &y, &y}, policy);
     const auto got = h.read<float>(y, uint64_t{s.n_columns} * s.n_out);
-    CHECK(nmse(got, reference(w, x, bias, residual, factors, s, flags)) < limit);
+    return nmse(got, reference(w, x, bias, residual, factors, s, flags));
+}
+
+void check(format::TensorType type, const Shape& s, const Flags& flags, const kernels::Policy& policy,
+           const char* shader, double limit) {
+    const double error = error_of(type, s, flags, policy, shader);
+    INFO(std::string(format::to_string(type)), " ", s.n_out, "x", s.n_cols, " columns ", s.n_columns, " bias ",
+         flags.bias, " residual ", flags.residual, " glu ", flags.glu, " ", std::string(shader));
+    CHECK(error < limit);
 }
 
 // Rows: one, a partial strip, a strip, many and odd. K: one block, an odd number of blocks. Columns around the buckets.
@@ -237,4 +250,32 @@ TEST_CASE("repacked weights decode to the exact values of the CPU reference") {
         INFO(format::to_string(type));
         CHECK(wrong == 0);
     }
+}
+
+// The tests above are worth what they would find.
+TEST_CASE("planted faults: two nibbles swapped, and the other chip's lane map") {
+    const auto swap_nibbles = [](TestWeight& w) {
+        auto codes = harness().read<uint8_t>(w.buffer, 16);
+        // A byte whose nibbles differ, of the first granule.
+        const auto at = std::ranges::find_if(codes, [](uint8_t byte) { return byte >> 4 != (byte & 15); });
+        REQUIRE(at != codes.end());
+        *at = static_cast<uint8_t>(*at << 4 | *at >> 4);
+        harness().write(w.buffer, std::as_bytes(std::span(codes)));
+    };
+    const Shape few{33, 160, 3}, many{70, 96, 65};
+    const auto plain = harness().policy(CoopmatMode::off, ActivationMode::f32);
+    CHECK(error_of(format::TensorType::q4_0, few, {}, plain, "matvec") < 1e-11);
+    CHECK(error_of(format::TensorType::q4_0, few, {}, plain, "matvec", swap_nibbles) > 1e-7);
+
+    if (!harness().capabilities().cooperative_matrix) return;
+    auto matrix = harness().policy(CoopmatMode::on, ActivationMode::automatic);
+    CHECK(error_of(format::TensorType::q4_0, many, {}, matrix, "gemm_coopmat") < 1e-6);
+    CHECK(error_of(format::TensorType::q4_0, many, {}, matrix, "gemm_coopmat", swap_nibbles) > 3e-6);
+    if (!matrix.fragments.is_known()) return;
+    OpHarness::take_rig_faults();
+    matrix.fragments = other_chips(matrix.fragments);
+    const double error = error_of(format::TensorType::q4_0, many, {}, matrix, "gemm_coopmat");
+    // On RDNA3 the copies of an operand differ too, which the rig reports.
+    const bool is_found = OpHarness::take_rig_faults() > 0 || error > 1e-2;
+    CHECK(is_found);
 }

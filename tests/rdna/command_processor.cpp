@@ -63,6 +63,11 @@ uint64_t address_of(uint32_t low, uint32_t high) {
 } // namespace
 
 void CommandProcessor::run(uint64_t address, uint32_t n_bytes) {
+    run_buffer(address, n_bytes);
+    flush();
+}
+
+void CommandProcessor::run_buffer(uint64_t address, uint32_t n_bytes) {
     while (n_bytes != 0) {
         const auto* words = reinterpret_cast<const uint32_t*>(memory_.at(address, n_bytes, "command fetch"));
         const uint32_t n = n_bytes / 4;
@@ -88,7 +93,7 @@ void CommandProcessor::run(uint64_t address, uint32_t n_bytes) {
             }
         }
     }
-    flush();
+    chained_bytes_ = 0; // of a buffer that returns to one that goes on
 }
 
 void CommandProcessor::set_registers(uint32_t first, const uint32_t* values, uint32_t n) {
@@ -138,7 +143,7 @@ void CommandProcessor::run_packet(uint32_t opcode, const uint32_t* body, uint32_
     case kIndirectBuffer: {
         const uint64_t at = address_of(body[0], body[1]);
         const uint32_t bytes = bits(body[2], 19, 0) * 4;
-        if (!bits(body[2], 20, 20)) fault("an indirect buffer that returns is not handled");
+        if (!bits(body[2], 20, 20)) return run_buffer(at, bytes);
         chained_address_ = at;
         chained_bytes_ = bytes;
         return;

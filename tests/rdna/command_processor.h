@@ -21,6 +21,7 @@ public:
     std::function<void(const Dispatch&)> before_dispatch, after_dispatch;
 
 private:
+    void run_buffer(uint64_t address, uint32_t n_bytes);
     void run_packet(uint32_t opcode, const uint32_t* body, uint32_t n);
     void set_registers(uint32_t first, const uint32_t* values, uint32_t n);
     void dispatch(std::array<uint32_t, 3> dims, uint32_t initiator);

@@ -175,8 +175,15 @@ void Decoder::vop3() {
         out_.sdst = sgpr(bits(w, 14, 8));
     } else {
         out_.op_sel = static_cast<uint8_t>(bits(w, 14, 11));
-        for (int i = 0; i < 3; ++i)
-            if (op.src[i].bytes == 2 && (out_.op_sel >> i & 1)) out_.src[i].high = true;
+        for (int i = 0; i < 3; ++i) {
+            if (!(out_.op_sel >> i & 1)) continue;
+            if (op.src[i].bytes == 2)
+                out_.src[i].high = true;
+            else if (!(op.flags & kOpSel))
+                fault("op_sel {} of {} is not handled", out_.op_sel, op.name);
+        }
+        if ((out_.op_sel & 8) && op.dst.bytes != 2 && !(op.flags & kOpSel))
+            fault("op_sel {} of {} is not handled", out_.op_sel, op.name);
         if (op.dst.bytes == 2) out_.dst.high = out_.op_sel & 8;
         if ((op.flags & kAccumulate) && op.dst.bytes == 2) out_.src[2].high = out_.op_sel & 8;
     }

@@ -86,6 +86,7 @@ enum : uint16_t {
     kKeepsDst = 128,  ///< also reads its destination
     kCrossLane = 256, ///< reads registers of other lanes than it writes
     kMatrix8 = 1024,  ///< a matrix product of 8-bit operands
+    kOpSel = 2048,    ///< the handler looks at op_sel itself
     kMatrix = 512,    ///< operand sizes depend on chip and wave: the handler checks its registers itself
 };
 

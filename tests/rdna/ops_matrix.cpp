@@ -2,6 +2,7 @@
 // C; the maps of k and of C's rows follow AMD's matrix instruction calculator and RADV's coopMatLoad
 // (docs/rdna-rig.md).
 #include "rdna/checks.h"
+#include "rdna/float8.h"
 #include "rdna/lanes.h"
 #include "rdna/tables.h"
 
@@ -38,10 +39,7 @@ struct Shape {
 float small_float(uint32_t x, Element type) {
     if (type == Element::f16) return static_cast<float>(std::bit_cast<Half>(static_cast<uint16_t>(x)));
     if (type == Element::bf16) return std::bit_cast<float>(x << 16);
-    if (type == Element::bf8) return static_cast<float>(std::bit_cast<Half>(static_cast<uint16_t>(x << 8)));
-    const int e = static_cast<int>(x >> 3 & 15), m = static_cast<int>(x & 7);
-    const float v = e == 15 && m == 7 ? NAN : e == 0 ? std::ldexp(float(m), -9) : std::ldexp(float(8 + m), e - 10);
-    return x & 128 ? -v : v;
+    return type == Element::bf8 ? from_float8<Float8::bf8>(x) : from_float8<Float8::fp8>(x);
 }
 
 uint32_t to_bf16(float x) {

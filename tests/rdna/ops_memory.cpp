@@ -128,6 +128,26 @@ void load(Wave& w, const Instruction& in) {
     mark_pending(w, r, (shape.bytes + 3u) / 4, Counter::load, sequence);
 }
 
+/// Loads 8x8 blocks of 16 bits and turns them between the 8 lanes that hold their rows: the rule that fits the
+/// addresses of RADV's transposed coopMatLoad. Wave32 alone.
+void load_transposed(Wave& w, const Instruction& in) {
+    if (w.lanes != 32) fault("{} in a wave of 64 is not handled", in.opcode->name);
+    load(w, in);
+    if (w.exec() != w.all_lanes()) fault("{} with lanes switched off", in.opcode->name);
+    uint16_t rows[32][8];
+    for (uint32_t l = 0; l < 32; ++l)
+        for (uint32_t i = 0; i < 8; ++i)
+            rows[l][i] = static_cast<uint16_t>(w.v[in.dst.index + i / 2][l] >> 16 * (i % 2));
+    for (uint32_t l = 0; l < 32; ++l)
+        for (uint32_t i = 0; i < 8; i += 2)
+            w.v[in.dst.index + i / 2][l] = rows[l / 8 * 8 + i][l % 8] | uint32_t{rows[l / 8 * 8 + i + 1][l % 8]} << 16;
+}
+consteval Opcode transposed(std::string_view name, int op) {
+    Opcode row = plain_op(name, global, -1, op, load_transposed, Class::load, {16}, {kU64, {}, kU64});
+    row.memory = {.bytes = 16};
+    return row;
+}
+
 void store(Wave& w, const Instruction& in) {
     const MemoryShape& shape = in.opcode->memory;
     Places places;
@@ -266,6 +286,7 @@ constexpr Opcode kRows[] = {
     VKINFER_ACCESSES("global_", global),
     VKINFER_ATOMICS("global_", global),
     VKINFER_ACCESSES("scratch_", scratch),
+    transposed("global_load_tr_b128", 87),
     plain_op("global_inv", global, -1, 43, nothing, Class::other),
     plain_op("global_wb", global, -1, 44, nothing, Class::other),
     plain_op("global_wbinv", global, -1, 79, nothing, Class::other),

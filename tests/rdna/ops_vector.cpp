@@ -10,9 +10,6 @@ namespace {
 
 using enum Format;
 
-uint32_t bits_of(float x) {
-    return std::bit_cast<uint32_t>(x);
-}
 constexpr uint32_t low_mask(uint32_t n) {
     return n >= 32 ? ~0u : (1u << n) - 1;
 }
@@ -63,14 +60,6 @@ uint32_t permute(uint32_t a, uint32_t b, uint32_t selector) {
 }
 int32_t sext24(uint32_t x) {
     return static_cast<int32_t>(x << 8) >> 8;
-}
-float fp8_to_float(uint32_t x) { // e4m3, no infinities
-    const int e = x >> 3 & 15, m = x & 7;
-    float v = e == 15 && m == 7 ? NAN : e == 0 ? std::ldexp(float(m), -9) : std::ldexp(float(8 + m), e - 10);
-    return x & 128 ? -v : v;
-}
-float bf8_to_float(uint32_t x) { // e5m2
-    return static_cast<float>(std::bit_cast<Half>(static_cast<uint16_t>(x << 8)));
 }
 
 constexpr Opcode kRows[] = {
@@ -156,14 +145,6 @@ constexpr Opcode kRows[] = {
     vector_op<[](uint16_t a) { return static_cast<uint16_t>(~a); }>("v_not_b16", vop1, 105, 105),
     vector_op<[](int16_t a) { return int32_t{a}; }>("v_cvt_i32_i16", vop1, 106, 106),
     vector_op<[](uint16_t a) { return uint32_t{a}; }>("v_cvt_u32_u16", vop1, 107, 107),
-    vector_op<[](uint32_t a) { return fp8_to_float(a & 255); }>("v_cvt_f32_fp8", vop1, -1, 108),
-    vector_op<[](uint32_t a) { return bf8_to_float(a & 255); }>("v_cvt_f32_bf8", vop1, -1, 109),
-    vector_op<[](uint16_t a) {
-        return uint64_t{bits_of(fp8_to_float(a & 255))} | uint64_t{bits_of(fp8_to_float(a >> 8))} << 32;
-    }>("v_cvt_pk_f32_fp8", vop1, -1, 110),
-    vector_op<[](uint16_t a) {
-        return uint64_t{bits_of(bf8_to_float(a & 255))} | uint64_t{bits_of(bf8_to_float(a >> 8))} << 32;
-    }>("v_cvt_pk_f32_bf8", vop1, -1, 111),
 
     // VOP2
     vector_op<[](float a, float b) { return a + b; }>("v_add_f32", vop2, 3, 3),

@@ -1,11 +1,16 @@
 // The interpreter's instructions against values worked out by hand; encodings are an assembler's, in bytes. Then the
 // checks: each must find the fault it is there for, and nothing when the fault is mended.
 #include "rdna/command_processor.h"
+#include "rdna/coverage.h"
+#include "rdna/float8.h"
 #include "rdna/machine.h"
 
 #include <bit>
+#include <cstdlib>
 #include <doctest/doctest.h>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +37,9 @@ std::vector<uint32_t> words_of(std::string_view bytes) {
 }
 
 constexpr uint64_t kBase = 0x7000'0000'0000;
+
+/// Rows of the table that the tests of this file ran, by generation.
+std::set<const Opcode*> executed[2];
 
 /// A wave on a bench: registers are set, code is run to its end, registers are looked at.
 struct Bench {
@@ -76,6 +84,9 @@ struct Bench {
         const std::vector<uint32_t> words = words_of(bytes);
         for (size_t at = 0; at < words.size();) {
             const Instruction in = decode(group.arch, std::span(words).subspan(at));
+            auto& seen = executed[group.arch == Arch::gfx12];
+            seen.insert(in.opcode);
+            if (in.pair) seen.insert(in.pair->opcode);
             wave->next_pc = 0;
             execute(*wave, in);
             at += in.dwords;
@@ -306,6 +317,205 @@ TEST_CASE("the matrix product and its lane maps") {
     }
 }
 
+namespace {
+
+/// A matrix product on a bench: A[m][k], B[k][n] and C as functions, encoded to `bits` each by `encode`; checks every
+/// element of the result that `decode_result` reads. `code` has operands v0, v8, v16 and result v24.
+struct Product {
+    const char* name;
+    const char* code;
+    uint32_t bits;
+    std::function<uint32_t(int)> encode;
+    bool has_gfx11;
+    bool is_int = false;
+    uint32_t result_bits = 32;
+    std::function<float(uint32_t)> decode16{};
+};
+
+void check_product(const Product& p, Arch arch, uint32_t lanes) {
+    const bool gfx12 = arch == Arch::gfx12;
+    constexpr uint32_t kOrder[] = {0, 2, 1, 3};
+    const auto k_of = [&](uint32_t g, uint32_t e) { return !gfx12 ? e : lanes == 32 ? 8 * g + e : 4 * kOrder[g] + e; };
+    const auto row_of = [&](uint32_t g, uint32_t e) {
+        return !gfx12 ? e * (lanes / 16) + g : lanes == 32 ? 8 * g + e : 4 * kOrder[g] + e;
+    };
+    // Small integers of both signs, exact in every type.
+    const auto a = [](uint32_t m, uint32_t k) { return static_cast<int>((3 * m + 5 * k) % 7) - 3; };
+    const auto b_of = [](uint32_t k, uint32_t n) { return static_cast<int>((2 * k + 3 * n) % 5) - 2; };
+    Bench b(arch, lanes);
+    const uint32_t n_ab = gfx12 ? 256 / lanes : 16, n_c = 256 / lanes, per = 32 / p.bits;
+    for (uint32_t r = 0; r < 32; ++r) b.v(r, 0u);
+    for (uint32_t l = 0; l < lanes; ++l) {
+        for (uint32_t e = 0; e < n_ab; ++e) {
+            const uint32_t k = k_of(l / 16, e), i = l % 16, shift = p.bits * (e % per), mask = (1u << p.bits) - 1;
+            b.wave->v[e / per][l] |= (p.encode(a(i, k)) & mask) << shift;
+            b.wave->v[8 + e / per][l] |= (p.encode(b_of(k, i)) & mask) << shift;
+        }
+    }
+    b.run(p.code);
+    int wrong = 0;
+    for (uint32_t l = 0; l < lanes; ++l) {
+        for (uint32_t e = 0; e < n_c; ++e) {
+            int sum = 0;
+            for (uint32_t k = 0; k < 16; ++k) sum += a(row_of(l / 16, e), k) * b_of(k, l % 16);
+            if (p.is_int)
+                wrong += static_cast<int>(b.get(24 + e, l)) != sum;
+            else if (p.result_bits == 32)
+                wrong += b.get(24 + e, l) != f(static_cast<float>(sum));
+            else
+                wrong += p.decode16(gfx12 ? b.get(24 + e / 2, l) >> 16 * (e % 2) : b.get(24 + e, l) & 0xffff) !=
+                         static_cast<float>(sum);
+        }
+    }
+    INFO(std::string(p.name), gfx12 ? " gfx12" : " gfx11", " wave", lanes);
+    CHECK(wrong == 0);
+}
+
+uint32_t bf16(int x) {
+    return f(static_cast<float>(x)) >> 16;
+}
+float from_bf16(uint32_t x) {
+    return std::bit_cast<float>(x << 16);
+}
+float from_half(uint32_t x) {
+    return static_cast<float>(std::bit_cast<_Float16>(static_cast<uint16_t>(x)));
+}
+
+} // namespace
+
+TEST_CASE("matrix products of every type, both wave sizes and generations") {
+    const auto fp8 = [](int x) { return to_float8<Float8::fp8>(static_cast<float>(x)); };
+    const auto bf8 = [](int x) { return to_float8<Float8::bf8>(static_cast<float>(x)); };
+    const auto integer = [](int x) { return static_cast<uint32_t>(x); };
+    const auto f16 = [](int x) { return half(static_cast<float>(x)); };
+    const Product products[] = {
+        {"f16 to f32", "184040cc0011421c", 16, f16, true},
+        {"bf16 to f32", "184041cc0011421c", 16, bf16, true},
+        {"f16 to f16", "184042cc0011421c", 16, f16, true, false, 16, from_half},
+        {"bf16 to bf16", "184043cc0011421c", 16, bf16, true, false, 16, from_bf16},
+        {"int8", "184044cc0011427c", 8, integer, true, true},
+        {"int4", "184045cc0011427c", 4, integer, true, true},
+        {"fp8", "184046cc0011421c", 8, fp8, false},
+        {"bf8", "184049cc0011421c", 8, bf8, false},
+    };
+    for (const Product& p : products) {
+        for (const uint32_t lanes : {32u, 64u}) {
+            if (p.bits == 4 && lanes == 64) continue; // half a register: RADV offers no such matrices
+            check_product(p, Arch::gfx12, lanes);
+            if (p.has_gfx11) check_product(p, Arch::gfx11, lanes);
+        }
+    }
+}
+
+TEST_CASE("8-bit floats: every code there and back, rounding, conversions of registers") {
+    for (uint32_t x = 0; x < 256; ++x) {
+        INFO(x);
+        const float as_fp8 = from_float8<Float8::fp8>(x), as_bf8 = from_float8<Float8::bf8>(x);
+        if (as_fp8 == as_fp8) CHECK(to_float8<Float8::fp8>(as_fp8) == x);
+        if (as_bf8 == as_bf8) CHECK(to_float8<Float8::bf8>(as_bf8) == x);
+    }
+    CHECK(from_float8<Float8::fp8>(0x7e) == 448.0f);
+    CHECK(from_float8<Float8::bf8>(0x7b) == 57344.0f);
+    CHECK(to_float8<Float8::fp8>(17.0f) == to_float8<Float8::fp8>(16.0f)); // between 16 and 18: to even
+    CHECK(to_float8<Float8::fp8>(19.0f) == to_float8<Float8::fp8>(20.0f));
+    CHECK(to_float8<Float8::fp8>(1000.0f) == 0x7f);
+    CHECK(to_float8<Float8::bf8>(1e9f) == 0x7c);
+    CHECK(to_float8<Float8::fp8>(0x1p-10f) == 0); // half of the smallest: to even
+    CHECK(to_float8<Float8::fp8>(0x1.8p-10f) == 1);
+
+    const uint32_t two = to_float8<Float8::fp8>(2), minus3 = to_float8<Float8::fp8>(-3);
+    Bench b;
+    b.v(0, two | minus3 << 16).run("00d9047e"); // v_cvt_f32_fp8 v2, v0
+    CHECK(b.get(2) == f(2));
+    b.run("0208ecd500010000"); // byte_sel:2
+    CHECK(b.get(2) == f(-3));
+    b.v(0, (two | minus3 << 8) << 16).run("0208eed500010000"); // v_cvt_pk_f32_fp8 v[2:3], v0 of the upper half
+    CHECK(b.get(2) == f(2));
+    CHECK(b.get(3) == f(-3));
+    b.v(0, f(2)).v(1, f(-3)).v(2, 0x12345678u).run("020069d700030200"); // v_cvt_pk_fp8_f32 v2, v0, v1
+    CHECK(b.get(2) == (0x12340000 | two | minus3 << 8));
+    b.run("024069d700030200"); // into the upper half
+    CHECK(b.get(2) == ((two | minus3 << 8) << 16 | two | minus3 << 8));
+    // 17 lies half way between 16 and 18; adding nearly half of a step rounds it up, adding nothing leaves the tie
+    b.v(0, f(17)).v(1, 0u).v(2, 0xffffffffu).run("02006bd700030200"); // v_cvt_sr_fp8_f32
+    CHECK(b.get(2) == (0xffffff00 | to_float8<Float8::fp8>(16)));
+    b.v(1, 0x40000000u).run("02006bd700030200");
+    CHECK(b.get(2) == (0xffffff00 | to_float8<Float8::fp8>(18)));
+    b.v(0, two | minus3 << 8).v(1, two | two << 8).v(3, f(10)).run("024026cc00030e1c"); // v_dot4_f32_fp8_fp8
+    CHECK(b.get(2) == f(10 + 4 - 6));
+    CHECK(faults(b, "0208a5d500010000", "op_sel")); // v_exp_f32 with op_sel, which means nothing there
+}
+
+TEST_CASE("scratch: each lane its own, and no further than it goes") {
+    for (const bool gfx12 : {false, true}) {
+        Bench b(gfx12 ? Arch::gfx12 : Arch::gfx11);
+        b.wave->scratch_bytes = 32;
+        b.wave->scratch.resize(32 * 32);
+        b.v(0, [](uint32_t l) { return 4 * (l % 4); }).v(1, [](uint32_t l) { return 100 + l; }).v(2, 7u).s(4, 16);
+        const char* wait = gfx12 ? "0000c0bf" : "f70389bf";
+        b.run(gfx12 ? "7c8006ed0000800000080000" : "080069dc00017c00"); // scratch_store_b32 off, v1, off offset:8
+        b.run(gfx12 ? "7c0005ed0200000000080000" : "080051dc00007c02")
+            .run(wait); // scratch_load_b32 v2, off, off offset:8
+        CHECK(b.get(2, 5) == 105);
+        b.v(2, [](uint32_t l) { return 200 + l; });
+        b.run(gfx12 ? "7cc006ed0000820000000000" : "00006ddc0001fc00"); // scratch_store_b64 v0, v[1:2], off
+        b.run(gfx12 ? "7c0005ed0200020000080000" : "080051dc0000fc02")
+            .run(wait);                                                 // scratch_load_b32 v2, v0, off offset:8
+        CHECK(b.get(2, 4) == 104);                                      // what the first store left at 8
+        b.run(gfx12 ? "044006ed0000800000000000" : "000065dc00010400"); // scratch_store_b16 off, v1, s4
+        CHECK(static_cast<uint32_t>(b.wave->scratch[9 * 32 + 16]) == 109);
+        b.v(0, 32u);
+        CHECK(faults(b, gfx12 ? "7c0005ed0200020000080000" : "080051dc0000fc02", "of scratch"));
+    }
+}
+
+TEST_CASE("the two halves of a barrier") {
+    // Two waves exchange a value through LDS: the address of the other wave's is v0 ^ 128.
+    //   v_lshlrev_b32 v0, 2, v0; ds_store_b32 v0, v0; s_wait_dscnt 0; s_barrier_signal -1; s_barrier_wait -1;
+    //   v_xor_b32 v1, 128, v0; ds_load_b32 v2, v1; s_wait_dscnt 0; global_store_b32 v0, v2, s[0:1]; s_endpgm
+    const std::string_view before = "82000030"
+                                    "000034d800000000"
+                                    "0000c6bf",
+                           signal = "c14e80be", wait = "ffff94bf",
+                           after = "ff00023a80000000"
+                                   "0000d8d801000002"
+                                   "0000c6bf"
+                                   "008006ee0000000100000000"
+                                   "0000b0bf";
+    const auto run = [&](std::string_view middle, WaveOrder order) {
+        std::vector<uint32_t> code = words_of(std::string(before) + std::string(middle) + std::string(after));
+        code.resize(512);
+        std::vector<uint32_t> data(64);
+        AddressSpace memory;
+        memory.map(kBase, code.size() * 4, reinterpret_cast<std::byte*>(code.data()));
+        memory.map(kBase + 0x10000, data.size() * 4, reinterpret_cast<std::byte*>(data.data()));
+        Machine machine(Arch::gfx12, memory);
+        machine.options().order = order;
+        Dispatch d;
+        d.code = kBase;
+        d.threads = {64, 1, 1};
+        d.lanes = 32;
+        d.lds_bytes = 512;
+        d.n_user_data = 2;
+        d.user_data[0] = static_cast<uint32_t>(kBase + 0x10000);
+        d.user_data[1] = static_cast<uint32_t>((kBase + 0x10000) >> 32);
+        machine.run(d);
+        for (const Opcode* row : machine.executed()) executed[1].insert(row);
+        return data;
+    };
+    const std::string both = std::string(signal) + std::string(wait);
+    for (const WaveOrder order : {WaveOrder::forward, WaveOrder::reverse, WaveOrder::random}) {
+        const std::vector<uint32_t> data = run(both, order);
+        CHECK(data[0] == 128);
+        CHECK(data[33] == 4);
+        CHECK_THROWS_AS(run("", order), Fault);                             // no barrier: a race, whatever the order
+        CHECK_THROWS_AS(run(signal, order), Fault);                         // LDS between the halves
+        CHECK_THROWS_AS(run(wait, order), Fault);                           // nobody signalled
+        CHECK_THROWS_AS(run(std::string(signal) + both, order), Fault);     // signalled twice
+        CHECK_THROWS_AS(run("814e80be" + std::string(wait), order), Fault); // a named barrier
+    }
+}
+
 TEST_CASE("a register that nobody wrote, or whose load was not waited for, is not read unseen") {
     Bench unwritten;
     unwritten.v(0, 1u);
@@ -368,4 +578,17 @@ TEST_CASE("the table has no two rows with one number, and every row can run") {
         CHECK((op->op11 >= 0 || op->op12 >= 0));
     }
     CHECK(all_opcodes().size() > 450);
+}
+
+// The last case of the file: what tests/rdna/sweep.py adds to what kernels ran.
+TEST_CASE("how much of the opcode table ran here") {
+    const std::string_view options = std::getenv("VKINFER_RDNA") ? std::getenv("VKINFER_RDNA") : "";
+    constexpr std::string_view kKey = "opcodes=";
+    for (const Arch arch : {Arch::gfx11, Arch::gfx12}) {
+        print_coverage(arch, executed[arch == Arch::gfx12]);
+        if (options.starts_with(kKey))
+            append_coverage(std::string(options.substr(kKey.size())), arch, executed[arch == Arch::gfx12], "tested");
+    }
+    CHECK(executed[0].size() > 15);
+    CHECK(executed[1].size() > 70);
 }

@@ -20,8 +20,8 @@ struct Table {
         slot = &row;
     }
     Table() {
-        for (const auto rows : {scalar_rows(), vector_rows(), compare_rows(), lane_rows(), packed_rows(), matrix_rows(),
-                                memory_rows(), lds_rows()}) {
+        for (const auto rows : {scalar_rows(), vector_rows(), compare_rows(), lane_rows(), packed_rows(), float8_rows(),
+                                matrix_rows(), memory_rows(), lds_rows()}) {
             for (const Opcode& row : rows) {
                 all.push_back(&row);
                 add(by_number[0][static_cast<size_t>(row.format)], row, row.op11);
