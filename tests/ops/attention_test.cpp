@@ -361,9 +361,8 @@ TEST_CASE("planted faults: V rows in the other chip's order, and its lane map") 
     if (!map.is_known()) return;
     const auto is_found = [&](const kernels::FragmentMap& planted) {
         OpHarness::take_rig_faults();
-        const double error =
-            run(g, f16, f16, chunks, kPrefillRows, 1, Kernel::two_steps,
-                [&](kernels::Policy& policy) { policy.fragments = planted; });
+        const double error = run(g, f16, f16, chunks, kPrefillRows, 1, Kernel::two_steps,
+                                 [&](kernels::Policy& policy) { policy.fragments = planted; });
         // On RDNA3 the copies of an operand differ too, which the rig reports.
         return OpHarness::take_rig_faults() > 0 || error > 1e-2;
     };

@@ -4,9 +4,9 @@
 #include "gpu/command_list.h"
 #include "graph/executor.h"
 #include "graph/graph.h"
+#include "kernels.gen.h"
 #include "kernels/fragment_map.h"
 #include "kernels/repack.h"
-#include "kernels.gen.h"
 #include "rdna/drm_device.h"
 
 #include <algorithm>

@@ -25,6 +25,7 @@ T min_num(T a, T b) {
 }
 template<class T>
 T median(T a, T b, T c) {
+    if (a != a || b != b || c != c) return min_num(min_num(a, b), c);
     return max_num(min_num(a, b), min_num(max_num(a, b), c));
 }
 

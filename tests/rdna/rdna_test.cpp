@@ -130,6 +130,7 @@ TEST_CASE("vector arithmetic, with modifiers and constants") {
     CHECK(Bench().v(0, f(-1e20f)).run("0011047e").get(2) == 0x80000000);                  // v_cvt_i32_f32 saturates
     CHECK(Bench().v(0, f(0.1f)).v(1, f(0.9f)).run("020031d60003c203").get(2) == f(0.5f)); // v_med3 (gfx12)
     CHECK(Bench(Arch::gfx11).v(0, f(0.1f)).v(1, f(0.9f)).run("02001fd60003c203").get(2) == f(0.5f)); // its gfx11 number
+    CHECK(Bench().v(0, f(0.1f)).v(1, 0x7fc00000u).run("020031d60003c203").get(2) == f(0.1f)); // with a NaN: the least
     // v_cvt_pk_rtz_f16_f32 of values between two halves, towards zero
     CHECK(Bench().v(0, f(1.0009f)).v(1, f(-2.0019f)).run("0003045e").get(2) == (half(1.0f) | half(-2.0f) << 16));
 }

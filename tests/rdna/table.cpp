@@ -32,8 +32,8 @@ struct Table {
 };
 
 const Table& table() {
-    static const Table instance;
-    return instance;
+    static const Table* const instance = new Table; // never destroyed: it is asked after main and its destructors
+    return *instance;
 }
 
 } // namespace
