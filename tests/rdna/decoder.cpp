@@ -446,13 +446,18 @@ void Decoder::registers() {
         const bool has_saddr = op.format == Format::global && out_.src[2].index != kNull;
         const uint32_t bytes = op.format == Format::global && i == 0 && has_saddr ? 4 : op.src[i].bytes;
         if (op.format == Format::global && i == 2 && !has_saddr) continue;
-        // ACO leaves an operand of v_perm undefined from which the selector takes no byte: 0-3, 8, 9 are of the second.
+        // ACO leaves an operand of v_perm undefined from which the selector takes no byte (0-3, 8, 9 are of the
+        // second), or of which it only keeps bytes where they are: a register that is put together byte by byte.
         if (op.name == "v_perm_b32" && i < 2 && out_.src[2].kind != OperandKind::vgpr &&
             out_.src[2].kind != OperandKind::sgpr) {
             bool is_used = false;
             for (int b = 0; b < 4; ++b) {
                 const uint32_t selector = out_.src[2].value >> 8 * b & 255;
-                is_used |= selector < 12 && ((selector < 4 || selector == 8 || selector == 9) ? i == 1 : i == 0);
+                const bool is_taken =
+                    selector < 12 && ((selector < 4 || selector == 8 || selector == 9) ? i == 1 : i == 0);
+                const bool is_kept = selector < 8 && selector % 4 == static_cast<uint32_t>(b) &&
+                                     out_.src[i].kind == OperandKind::vgpr && out_.src[i].index == out_.dst.index;
+                is_used |= is_taken && !is_kept;
             }
             if (!is_used) continue;
         }
