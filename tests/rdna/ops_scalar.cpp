@@ -261,6 +261,14 @@ consteval Opcode buffer_load(std::string_view name, int op11, int op12) {
                     {OperandType{16}, kU32});
 }
 
+/// SCC: the sum does not fit, of all bits that were shifted.
+template<int kShift>
+uint32_t shift_add(uint32_t a, uint32_t b, bool& scc) {
+    const uint64_t sum = (uint64_t{a} << kShift) + b;
+    scc = sum >> 32 != 0;
+    return static_cast<uint32_t>(sum);
+}
+
 constexpr uint32_t field(uint32_t a, uint32_t control) {
     const uint32_t n = std::min(control >> 16 & 127, 32u), shifted = a >> (control & 31);
     return n == 32 ? shifted : shifted & ((1u << n) - 1);
@@ -312,17 +320,17 @@ constexpr Opcode kRows[] = {
         scc = (r >> 32) != 0;
         return static_cast<uint32_t>(r);
     }>("s_subb_u32", sop2, 5),
-    nonzero<[](uint32_t a, uint32_t b) { return (int32_t(a) > int32_t(b) ? a - b : b - a); }>("s_absdiff_i32", sop2, 6),
+    nonzero<[](uint32_t a, uint32_t b) { return (int32_t(a - b) < 0 ? b - a : a - b); }>("s_absdiff_i32", sop2, 6),
     nonzero<[](uint32_t a, uint32_t b) { return a << (b & 31); }>("s_lshl_b32", sop2, 8),
     nonzero<[](uint64_t a, uint32_t b) { return a << (b & 63); }>("s_lshl_b64", sop2, 9),
     nonzero<[](uint32_t a, uint32_t b) { return (a >> (b & 31)); }>("s_lshr_b32", sop2, 10),
     nonzero<[](uint64_t a, uint32_t b) { return (a >> (b & 63)); }>("s_lshr_b64", sop2, 11),
     nonzero<[](int32_t a, uint32_t b) { return (a >> (b & 31)); }>("s_ashr_i32", sop2, 12),
     nonzero<[](int64_t a, uint32_t b) { return (a >> (b & 63)); }>("s_ashr_i64", sop2, 13),
-    sets<[](uint32_t a, uint32_t b, bool& scc) { return add_overflow(a << 1, b, scc); }>("s_lshl1_add_u32", sop2, 14),
-    sets<[](uint32_t a, uint32_t b, bool& scc) { return add_overflow(a << 2, b, scc); }>("s_lshl2_add_u32", sop2, 15),
-    sets<[](uint32_t a, uint32_t b, bool& scc) { return add_overflow(a << 3, b, scc); }>("s_lshl3_add_u32", sop2, 16),
-    sets<[](uint32_t a, uint32_t b, bool& scc) { return add_overflow(a << 4, b, scc); }>("s_lshl4_add_u32", sop2, 17),
+    sets<[](uint32_t a, uint32_t b, bool& scc) { return shift_add<1>(a, b, scc); }>("s_lshl1_add_u32", sop2, 14),
+    sets<[](uint32_t a, uint32_t b, bool& scc) { return shift_add<2>(a, b, scc); }>("s_lshl2_add_u32", sop2, 15),
+    sets<[](uint32_t a, uint32_t b, bool& scc) { return shift_add<3>(a, b, scc); }>("s_lshl3_add_u32", sop2, 16),
+    sets<[](uint32_t a, uint32_t b, bool& scc) { return shift_add<4>(a, b, scc); }>("s_lshl4_add_u32", sop2, 17),
     sets<[](int32_t a, int32_t b, bool& scc) { return (scc = a < b) ? a : b; }>("s_min_i32", sop2, 18),
     sets<[](uint32_t a, uint32_t b, bool& scc) { return (scc = a < b) ? a : b; }>("s_min_u32", sop2, 19),
     sets<[](int32_t a, int32_t b, bool& scc) { return (scc = a >= b) ? a : b; }>("s_max_i32", sop2, 20),
