@@ -134,6 +134,39 @@ TEST_CASE("a split file loads like the whole one") {
     }
 }
 
+TEST_CASE("gate and up experts of different types load and run") {
+    const Folder folder;
+    const std::filesystem::path one = folder / "one.gguf", mixed = folder / "mixed.gguf";
+    benchmarks::write_synthetic_model(one, shape_of(true));
+    {
+        // The values of up of the second layer, in a wider type.
+        const format::GgufFile file(one);
+        format::GgufWriter writer(mixed);
+        const auto is_widened = [](const format::TensorInfo& t) { return t.name == "blk.1.ffn_up_exps.weight"; };
+        for (const format::MetadataEntry& entry : file.metadata()) writer.set(entry.key, entry.value);
+        for (const format::TensorInfo& tensor : file.tensors()) {
+            writer.add_tensor(tensor.name, is_widened(tensor) ? format::TensorType::f32 : tensor.type,
+                              std::span(tensor.dims).first(tensor.n_dims));
+        }
+        for (const format::TensorInfo& tensor : file.tensors()) {
+            if (is_widened(tensor)) {
+                writer.append(std::as_bytes(std::span<const float>(file.read_f32(tensor))));
+            } else {
+                writer.append(file.read(tensor));
+            }
+        }
+        writer.finish();
+    }
+    const std::vector<float> expected = answer(*create_vulkan_runner(options_for(one)));
+    const std::vector<float> got = answer(*create_vulkan_runner(options_for(mixed)));
+    double error = 0, size = 0;
+    for (size_t i = 0; i < expected.size(); ++i) {
+        error += double{got[i] - expected[i]} * double{got[i] - expected[i]};
+        size += double{expected[i]} * double{expected[i]};
+    }
+    CHECK(error <= 1e-3 * size); // the types may take different paths
+}
+
 TEST_CASE("a loading ring that is copied into device memory gives the same weights") {
     const Folder folder;
     const std::filesystem::path path = folder / "model.gguf";

@@ -259,6 +259,8 @@ const char* Device::copy_queue() const {
 
 void Device::wait(Ticket ticket) {
     core_->timeline->wait(ticket.value, UINT64_MAX);
+    // Nobody waits for the queue of copies alone: what its lists kept alive would stay until the end.
+    if (core_->copy_timeline) core_->copy_timeline->collect();
 }
 
 bool Device::wait(Ticket ticket, std::chrono::nanoseconds timeout) {
