@@ -88,7 +88,7 @@ bool Timeline::wait(uint64_t value, uint64_t timeout_ns) {
         vk_check(result, "vkWaitSemaphores", [&] { return std::format("waiting for submission {}", value); });
         reached(value);
     }
-    if (n_retired_.load(std::memory_order_relaxed) > 0) collect();
+    collect();
     return true;
 }
 
@@ -139,12 +139,13 @@ void Timeline::retire(std::move_only_function<void()> destroy) {
 
 void Timeline::settle() {
     // Work that was submitted before the loss may still use what is about to be destroyed. Returns in finite time even
-    // from a lost device; what it returns changes nothing.
+    // from a lost device; what it returns changes nothing. Only this queue, whose use the mutex orders.
     const std::scoped_lock lock(submit_mutex_);
-    vk_.vkDeviceWaitIdle(device_);
+    vk_.vkQueueWaitIdle(queue_);
 }
 
 size_t Timeline::collect() {
+    if (n_retired_.load(std::memory_order_relaxed) == 0) return 0; // every wait comes by here
     size_t count = 0;
     for (;; ++count) {
         std::move_only_function<void()> destroy;
