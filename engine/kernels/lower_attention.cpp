@@ -1,7 +1,6 @@
 // Attention and the paged cache.
-#include "base/error.h"
 #include "kernels.gen.h"
-#include "kernels/ops.h"
+#include "kernels/lowering.h"
 
 #include <algorithm>
 
@@ -10,12 +9,6 @@ namespace vkinfer::kernels {
 namespace {
 
 using format::TensorType;
-
-const ShaderInfo* shader_of(std::string_view name) {
-    const ShaderInfo* info = find_shader(name);
-    VKINFER_ASSERT(info != nullptr);
-    return info;
-}
 
 constexpr uint32_t kFragment = 16;         // of shaders/attention_coopmat.comp
 constexpr uint32_t kCoopmatWaves = 4;      // waves of a workgroup, 16 query rows each
@@ -149,8 +142,36 @@ Lowered with_combine(Dispatch dispatch, const Attention& op, const Policy& polic
     return lowered;
 }
 
-uint32_t window_of(const Attention& op) {
-    return op.window == 0 ? UINT32_MAX : op.window;
+/// The constants that all kernels of attention have.
+template<class Spec>
+Spec attention_spec(const Attention& op, uint32_t local_size) {
+    const AttentionShape& s = op.shape;
+    Spec spec;
+    spec.local_size = local_size;
+    spec.head_size = s.head_size;
+    spec.n_heads = s.n_heads;
+    spec.n_kv_heads = s.n_kv_heads;
+    spec.n_rows = op.rows_per_tile;
+    spec.type_k = static_cast<uint32_t>(s.type_k);
+    spec.type_v = static_cast<uint32_t>(s.type_v);
+    spec.page_tokens = s.page_tokens;
+    spec.max_pages = s.max_pages;
+    spec.is_split = op.n_splits > 1;
+    spec.has_sinks = op.sinks != 0;
+    return spec;
+}
+
+/// The same of push constants.
+template<class Push>
+Push attention_push(const Attention& op) {
+    Push push;
+    push.k_pool = op.shape.k_pool;
+    push.v_pool = op.shape.v_pool;
+    push.sinks = op.sinks;
+    push.y_stride = op.y_stride;
+    push.scale = op.scale;
+    push.window = op.window == 0 ? UINT32_MAX : op.window;
+    return push;
 }
 
 } // namespace
@@ -158,85 +179,43 @@ uint32_t window_of(const Attention& op) {
 Lowered lower(const AttentionDecode& op, const Policy& policy) {
     enum : uint32_t { kCounts, kTiles, kPages, kTable, kQkv, kY, kKv, kPartials };
     const Attention& a = op.attention;
-    const AttentionShape& s = a.shape;
+    auto spec = attention_spec<shader::AttentionDecodeSpec>(a, policy.subgroup_size);
+    spec.n_rot = op.rope.n_rot;
+    spec.rope_kind = static_cast<uint32_t>(op.rope.kind);
+    spec.has_qk_norm = op.rope.q_norm != 0;
+    auto push = attention_push<shader::AttentionDecodePush>(a);
+    push.q_norm = op.rope.q_norm;
+    push.k_norm = op.rope.k_norm;
+    push.row_stride = op.rope.stride;
+    push.eps = op.rope.eps;
     Dispatch dispatch;
     dispatch.shader = shader_of("attention_decode");
-    dispatch.specialization = spec_words(shader::AttentionDecodeSpec{.local_size = policy.subgroup_size,
-                                                                     .head_size = s.head_size,
-                                                                     .n_heads = s.n_heads,
-                                                                     .n_kv_heads = s.n_kv_heads,
-                                                                     .n_rows = a.rows_per_tile,
-                                                                     .type_k = static_cast<uint32_t>(s.type_k),
-                                                                     .type_v = static_cast<uint32_t>(s.type_v),
-                                                                     .page_tokens = s.page_tokens,
-                                                                     .max_pages = s.max_pages,
-                                                                     .is_split = a.n_splits > 1,
-                                                                     .has_sinks = a.sinks != 0,
-                                                                     .n_rot = op.rope.n_rot,
-                                                                     .rope_kind = static_cast<uint32_t>(op.rope.kind),
-                                                                     .has_qk_norm = op.rope.q_norm != 0});
-    dispatch.push = push_bytes(shader::AttentionDecodePush{.k_pool = s.k_pool,
-                                                           .v_pool = s.v_pool,
-                                                           .sinks = a.sinks,
-                                                           .q_norm = op.rope.q_norm,
-                                                           .k_norm = op.rope.k_norm,
-                                                           .row_stride = op.rope.stride,
-                                                           .y_stride = a.y_stride,
-                                                           .scale = a.scale,
-                                                           .window = window_of(a),
-                                                           .eps = op.rope.eps},
-                               shader::kAttentionDecodePushBytes);
+    dispatch.specialization = spec_words(spec);
+    dispatch.push = push_bytes(push, shader::kAttentionDecodePushBytes);
     dispatch.bindings = {kCounts, kTiles, kPages, kTable, kQkv, kY, a.n_splits > 1 ? kPartials : kY};
     dispatch.unbound = {{kKv, Access::read_write}};
     return with_combine(std::move(dispatch), a, policy, kTiles, kY, kPartials);
 }
 
 Lowered lower(const Attention& op, const Policy& policy) {
-    const AttentionShape& s = op.shape;
     enum : uint32_t { kCounts, kTiles, kPages, kQ, kY, kKv, kPartials };
     Dispatch dispatch;
-    if (op.rows_per_tile % kFragment == 0 && fits_fragments(s, policy)) {
+    if (op.rows_per_tile % kFragment == 0 && fits_fragments(op.shape, policy)) {
+        auto spec =
+            attention_spec<shader::AttentionCoopmatSpec>(op, op.rows_per_tile / kFragment * policy.tiles.subgroup_size);
+        spec.k_groups = policy.fragments.k_groups;
+        spec.rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart;
+        spec.key_fragments = key_fragments(op.shape, policy);
         dispatch.shader = shader_of("attention_coopmat");
-        dispatch.specialization = spec_words(
-            shader::AttentionCoopmatSpec{.local_size = op.rows_per_tile / kFragment * policy.tiles.subgroup_size,
-                                         .head_size = s.head_size,
-                                         .n_heads = s.n_heads,
-                                         .n_kv_heads = s.n_kv_heads,
-                                         .n_rows = op.rows_per_tile,
-                                         .type_k = static_cast<uint32_t>(s.type_k),
-                                         .type_v = static_cast<uint32_t>(s.type_v),
-                                         .page_tokens = s.page_tokens,
-                                         .max_pages = s.max_pages,
-                                         .is_split = op.n_splits > 1,
-                                         .has_sinks = op.sinks != 0,
-                                         .k_groups = policy.fragments.k_groups,
-                                         .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
-                                         .key_fragments = key_fragments(s, policy)});
-        static_assert(shader::kAttentionCoopmatPushBytes == shader::kAttentionPushBytes);
+        dispatch.specialization = spec_words(spec);
     } else {
         dispatch.shader = shader_of("attention");
-        dispatch.specialization = spec_words(shader::AttentionSpec{.local_size = policy.subgroup_size,
-                                                                   .head_size = s.head_size,
-                                                                   .n_heads = s.n_heads,
-                                                                   .n_kv_heads = s.n_kv_heads,
-                                                                   .n_rows = op.rows_per_tile,
-                                                                   .type_k = static_cast<uint32_t>(s.type_k),
-                                                                   .type_v = static_cast<uint32_t>(s.type_v),
-                                                                   .page_tokens = s.page_tokens,
-                                                                   .max_pages = s.max_pages,
-                                                                   .is_split = op.n_splits > 1,
-                                                                   .has_sinks = op.sinks != 0});
+        dispatch.specialization = spec_words(attention_spec<shader::AttentionSpec>(op, policy.subgroup_size));
     }
-    dispatch.push = push_bytes(
-        shader::AttentionPush{// both kernels take the same
-                              .k_pool = s.k_pool,
-                              .v_pool = s.v_pool,
-                              .sinks = op.sinks,
-                              .q_stride = op.q_stride,
-                              .y_stride = op.y_stride,
-                              .scale = op.scale,
-                              .window = window_of(op)},
-        shader::kAttentionPushBytes);
+    static_assert(shader::kAttentionCoopmatPushBytes == shader::kAttentionPushBytes); // both kernels take the same
+    auto push = attention_push<shader::AttentionPush>(op);
+    push.q_stride = op.q_stride;
+    dispatch.push = push_bytes(push, shader::kAttentionPushBytes);
     dispatch.bindings = {kCounts, kTiles, kPages, kQ, kY, op.n_splits > 1 ? kPartials : kY};
     dispatch.unbound = {{kKv, Access::read}};
     return with_combine(std::move(dispatch), op, policy, kTiles, kY, kPartials);

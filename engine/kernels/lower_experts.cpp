@@ -1,8 +1,7 @@
 // Mixture of experts: how many rows share a tile, which kernel takes the products, and when group counts come from the
 // GPU.
-#include "base/error.h"
 #include "kernels.gen.h"
-#include "kernels/ops.h"
+#include "kernels/lowering.h"
 
 #include <algorithm>
 #include <format>
@@ -17,16 +16,6 @@ constexpr uint32_t kOneGroupTokens = 32;
 constexpr uint32_t kDirectTokens = 8;
 /// Bytes of the tile list before the group counts of ExpertHidden and of ExpertOutput.
 constexpr uint64_t kHiddenCounts = 16, kOutputCounts = 32;
-
-uint32_t ceil_div(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
-
-const ShaderInfo* shader_of(const std::string& name) {
-    const ShaderInfo* info = find_shader(name);
-    VKINFER_ASSERT(info != nullptr);
-    return info;
-}
 
 bool uses_gemm(const ExpertShape& shape, const Policy& policy) {
     // Experts have few columns each for long: a mat-vec reads the weights of its tile once.
@@ -79,19 +68,6 @@ void set_cost(Dispatch& dispatch, const ExpertShape& shape, const Weight& weight
         read * (weight_code_bytes(layout, rows, weight.n_cols) + weight_scale_bytes(layout, rows, weight.n_cols)) +
         uint64_t{4} * shape.n_slots() * (weight.n_cols + uint64_t{n_out});
     dispatch.flops = uint64_t{2} * rows * weight.n_cols * shape.n_slots();
-}
-
-/// Rounds n_rows rows of x (or rows_per_count for each token) to int8 blocks.
-Dispatch quantise(const Weight& weight, uint32_t n_tokens, uint32_t rows_per_count, std::vector<uint32_t> bindings) {
-    Dispatch dispatch;
-    dispatch.shader = shader_of("quantize_act");
-    dispatch.specialization = spec_words(shader::QuantizeActSpec{.rows_per_count = rows_per_count});
-    dispatch.push = push_bytes(shader::QuantizeActPush{.n_blocks = weight.n_blocks(), .x_stride = weight.n_cols},
-                               shader::kQuantizeActPushBytes);
-    dispatch.bindings = std::move(bindings);
-    dispatch.groups = row_groups(ceil_div(weight.n_blocks(), 64), n_tokens * rows_per_count);
-    dispatch.bytes = uint64_t{n_tokens} * rows_per_count * weight.n_cols * 5;
-    return dispatch;
 }
 
 struct Product {
@@ -275,9 +251,9 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
     Lowered lowered;
     if (uses_int8(gate, policy) || uses_int8(up, policy)) {
         const Weight& weight = op.weight.weight;
-        lowered.scratch_bytes = {uint64_t{op.shape.n_tokens} * weight.n_cols,
-                                 uint64_t{op.shape.n_tokens} * weight.n_blocks() * 8};
-        lowered.dispatches.push_back(quantise(weight, op.shape.n_tokens, 1, {kCounts, kX, kCodes, kScales}));
+        lowered.scratch_bytes = quantised_bytes(weight, op.shape.n_tokens);
+        lowered.dispatches.push_back(quantise_rows(weight, weight.n_cols, op.shape.n_tokens, 1, RowCount::tokens,
+                                                   {kCounts, kX, kCodes, kScales}));
     }
     if (!is_apart) {
         lowered.dispatches.push_back(product(p, policy));
@@ -316,8 +292,9 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
     const bool int8 = uses_int8(p, policy);
     Lowered lowered;
     if (int8) {
-        lowered.scratch_bytes = {uint64_t{s.n_slots()} * weight.n_cols, uint64_t{s.n_slots()} * weight.n_blocks() * 8};
-        lowered.dispatches.push_back(quantise(weight, s.n_tokens, s.n_used, {kCounts, kH, scratch, scratch + 1}));
+        lowered.scratch_bytes = quantised_bytes(weight, s.n_slots());
+        lowered.dispatches.push_back(quantise_rows(weight, weight.n_cols, s.n_slots(), s.n_used, RowCount::tokens,
+                                                   {kCounts, kH, scratch, scratch + 1}));
     }
     if (s.n_tokens == 1) {
         Dispatch dispatch;

@@ -1,7 +1,6 @@
 // Matrix products: which kernel takes a shape, and its tiles.
-#include "base/error.h"
 #include "kernels.gen.h"
-#include "kernels/ops.h"
+#include "kernels/lowering.h"
 
 #include <algorithm>
 #include <format>
@@ -10,20 +9,10 @@ namespace vkinfer::kernels {
 
 namespace {
 
-uint32_t ceil_div(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
-
 const WeightLayout& layout_of(const Weight& weight) {
     const WeightLayout* layout = find_weight_layout(weight.type);
     VKINFER_ASSERT(layout != nullptr); // the loader refuses other types
     return *layout;
-}
-
-const ShaderInfo* shader_of(const std::string& name) {
-    const ShaderInfo* info = find_shader(name);
-    VKINFER_ASSERT(info != nullptr);
-    return info;
 }
 
 uint64_t weight_bytes(const Weight& weight) {
@@ -51,17 +40,10 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
     const uint32_t act_codes = kFirstOptional + (op.next_norm != 0) + op.gathers, act_scales = act_codes + 1;
     Lowered lowered;
     if (int8) {
-        Dispatch quantise;
-        quantise.shader = shader_of("quantize_act");
-        quantise.specialization = spec_words(
-            shader::QuantizeActSpec{.count_index = static_cast<uint32_t>(op.gathers ? RowCount::tokens : op.columns)});
-        quantise.push = push_bytes(shader::QuantizeActPush{.n_blocks = op.weight.n_blocks(), .x_stride = op.x_stride},
-                                   shader::kQuantizeActPushBytes);
-        quantise.bindings = {kCounts, kX, act_codes, act_scales};
-        quantise.groups = {ceil_div(op.weight.n_blocks(), 64), x_rows, 1};
-        quantise.bytes = uint64_t{x_rows} * op.weight.n_cols * 5;
-        lowered.scratch_bytes = {uint64_t{x_rows} * op.weight.n_cols, uint64_t{x_rows} * op.weight.n_blocks() * 8};
-        lowered.dispatches.push_back(std::move(quantise));
+        lowered.scratch_bytes = quantised_bytes(op.weight, x_rows);
+        lowered.dispatches.push_back(quantise_rows(op.weight, op.x_stride, x_rows, 1,
+                                                   op.gathers ? RowCount::tokens : op.columns,
+                                                   {kCounts, kX, act_codes, act_scales}));
     }
 
     shader::MatvecSpec spec;

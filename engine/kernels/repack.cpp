@@ -1,7 +1,7 @@
 #include "kernels/repack.h"
 
-#include "base/error.h"
 #include "kernels.gen.h"
+#include "kernels/lowering.h"
 
 #include <format>
 
@@ -22,8 +22,7 @@ shader::RepackSpec spec_for(uint32_t n_items) {
 
 Dispatch repack_kernel(const WeightLayout& layout, uint32_t n_cols) {
     Dispatch dispatch;
-    dispatch.shader = find_shader(std::format("repack.{}", layout.shader_name));
-    VKINFER_ASSERT(dispatch.shader != nullptr);
+    dispatch.shader = shader_of(std::format("repack.{}", layout.shader_name));
     dispatch.specialization = spec_words(spec_for(items_of_strip(layout, n_cols)));
     return dispatch;
 }
@@ -39,7 +38,7 @@ Dispatch repack(const WeightLayout& layout, const Repack& what) {
     dispatch.push = push_bytes(push, shader::kRepackPushBytes);
     const uint32_t n_items = items_of_strip(layout, what.n_cols);
     const uint32_t local_size = spec_for(n_items).local_size;
-    dispatch.groups = {(n_items + local_size - 1) / local_size, what.n_strips, 1};
+    dispatch.groups = {ceil_div(n_items, local_size), what.n_strips, 1};
     return dispatch;
 }
 
