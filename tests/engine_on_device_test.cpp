@@ -8,11 +8,32 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <doctest/doctest.h>
 #include <future>
+#include <new>
 
 using namespace vkinfer;
 using namespace vkinfer::runtime;
+
+namespace {
+
+thread_local uint64_t n_allocations = 0;
+
+} // namespace
+
+// Counted, so that a test can see that a token allocates nothing. The other forms come down to these.
+void* operator new(size_t size) {
+    ++n_allocations;
+    if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+    throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+    std::free(memory);
+}
 
 namespace {
 
@@ -150,5 +171,32 @@ TEST_CASE("tuned products compute the same, and every candidate does") {
         };
         check_close(logits(prompt), read);
         check_close(logits({&next, 1}), decoded);
+    }
+}
+
+TEST_CASE("a decoded token allocates nothing, with and without a limit on submissions") {
+    VKINFER_REQUIRE_GOLDEN(golden);
+    for (const int32_t budget_ms : {0, 250}) {
+        for (const int32_t n_sequences : {1, 3}) {
+            INFO("budget ", budget_ms, " sequences ", n_sequences);
+            RunnerOptions options;
+            options.model = golden / "models" / "qwen3" / "model.gguf";
+            options.n_ctx = 64;
+            options.n_ubatch = 8;
+            options.max_sequences = n_sequences;
+            options.submit_budget_ms = budget_ms;
+            const auto runner = create_vulkan_runner(options);
+            for (int32_t s = 0; s < n_sequences; ++s) REQUIRE(runner->reserve(s, 64));
+            std::vector<StepToken> step(static_cast<size_t>(n_sequences));
+            for (int32_t position = 0; position < 40; ++position) {
+                for (int32_t s = 0; s < n_sequences; ++s)
+                    step[static_cast<size_t>(s)] = {position + s, position, s, true};
+                const uint64_t before = n_allocations;
+                const auto logits = runner->evaluate(step);
+                const uint64_t n = n_allocations - before;
+                REQUIRE(logits.has_value());
+                if (position >= 10) CHECK(n == 0); // the first ones make the plan
+            }
+        }
     }
 }

@@ -20,6 +20,14 @@ constexpr double kTowardsFaster = 0.25;
 
 } // namespace
 
+void KvExtent::add_chunk(uint64_t first_position, uint64_t chunk_tokens, uint64_t group, uint64_t rows_per_tile) {
+    // A token sees the keys up to its own, a tile those up to its last token's: half of the chunk on average.
+    const uint64_t mean_keys = first_position + (chunk_tokens + 1) / 2;
+    const uint64_t chunk_tiles = (chunk_tokens * group + rows_per_tile - 1) / rows_per_tile;
+    pairs += chunk_tokens * mean_keys;
+    tile_keys += chunk_tiles * std::min(first_position + chunk_tokens, mean_keys + rows_per_tile);
+}
+
 Cost cost_of(const kernels::Dispatch& dispatch, const KvExtent& extent) {
     const bool is_attention = dispatch.pair_flops > 0;
     uint64_t pairs = extent.pairs;

@@ -27,6 +27,9 @@ struct KvExtent {
     uint64_t n_tiles = 0;
     uint64_t pairs = 0;     ///< query tokens x keys that they see
     uint64_t tile_keys = 0; ///< attention tiles x keys that they read
+
+    /// Tokens of one sequence from `first_position` on, in tiles of rows_per_tile of their chunk_tokens * group rows.
+    void add_chunk(uint64_t first_position, uint64_t chunk_tokens, uint64_t group, uint64_t rows_per_tile);
 };
 
 Cost cost_of(const kernels::Dispatch& dispatch, const KvExtent& extent);

@@ -31,6 +31,21 @@ constexpr DeviceRates amd(const char* name, const char* match, double nominal_by
             .source = source};
 }
 
+constexpr DeviceRates hopper(const char* name, const char* match, double nominal_bytes, const char* source) {
+    return {.name = name,
+            .match = match,
+            .is_measured = false,
+            .bytes = kStream * nominal_bytes,
+            .matrix_flops = 0.25 * 989 * kTera, // KHR cooperative matrices reach wave-wide instructions only
+            .alu_flops = kAlu * 67 * kTera,
+            .weights = 67 * kTera / 4,
+            .attention_flops = 0.10 * 989 * kTera,
+            .dispatch_ns = 1000,
+            .barrier_ns = 2500,
+            .step_ns = 30'000,
+            .source = source};
+}
+
 constexpr DeviceRates kRates[] = {
     amd("Strix Halo", "GFX1151", 256 * kGiga, 59.4 * kTera, 14.8 * kTera, 4000,
         "LPDDR5X-8000 on 256 bits; 40 CUs at 2.9 GHz, 512 f16 flops a clock and CU on WMMA"),
@@ -45,30 +60,9 @@ constexpr DeviceRates kRates[] = {
         "GDDR6 at 16 Gbit/s on 256 bits; 72 CUs at 2.25 GHz; no matrices"),
     amd("Radeon RX 6600", "NAVI23", 224 * kGiga, 0, 8.9 * kTera, 4000,
         "GDDR6 at 14 Gbit/s on 128 bits; 28 CUs at 2.49 GHz; no matrices"),
-    {.name = "NVIDIA H200",
-     .match = "H200",
-     .is_measured = false,
-     .bytes = kStream * 4800 * kGiga,
-     .matrix_flops = 0.25 * 989 * kTera, // KHR cooperative matrices reach wave-wide instructions only
-     .alu_flops = kAlu * 67 * kTera,
-     .weights = 67 * kTera / 4,
-     .attention_flops = 0.10 * 989 * kTera,
-     .dispatch_ns = 1000,
-     .barrier_ns = 2500,
-     .step_ns = 30'000,
-     .source = "HBM3e 4.8 TB/s; 989 TFLOP/s of f16, of which KHR cooperative matrices are taken to reach 25 %"},
-    {.name = "NVIDIA H100",
-     .match = "H100",
-     .is_measured = false,
-     .bytes = kStream * 3350 * kGiga,
-     .matrix_flops = 0.25 * 989 * kTera,
-     .alu_flops = kAlu * 67 * kTera,
-     .weights = 67 * kTera / 4,
-     .attention_flops = 0.10 * 989 * kTera,
-     .dispatch_ns = 1000,
-     .barrier_ns = 2500,
-     .step_ns = 30'000,
-     .source = "HBM3 3.35 TB/s; as H200"},
+    hopper("NVIDIA H200", "H200", 4800 * kGiga,
+           "HBM3e 4.8 TB/s; 989 TFLOP/s of f16, of which KHR cooperative matrices are taken to reach 25 %"),
+    hopper("NVIDIA H100", "H100", 3350 * kGiga, "HBM3 3.35 TB/s; as H200"),
     // Per 2 threads; fitted to the profile of the 88 M llama alone (docs/benchmarks.md).
     {.name = "lavapipe",
      .match = "llvmpipe",

@@ -44,15 +44,6 @@ double arithmetic_seconds(const graph::PlannedDispatch& planned, const graph::Co
     return flops / rates.alu_flops + decoded / rates.weights;
 }
 
-graph::KvExtent extent_of(const StepShapes& shapes, const models::StepShape& shape, uint32_t n_tokens, uint32_t depth) {
-    const uint64_t n_tiles = (uint64_t{n_tokens} * shapes.group() + shape.rows_per_tile - 1) / shape.rows_per_tile;
-    const uint64_t mean_keys = depth + (uint64_t{n_tokens} + 1) / 2;
-    return {.n_tokens = n_tokens,
-            .n_tiles = n_tiles,
-            .pairs = n_tokens * mean_keys,
-            .tile_keys = n_tiles * std::min<uint64_t>(depth + n_tokens, mean_keys + shape.rows_per_tile)};
-}
-
 } // namespace
 
 StepEstimate& StepEstimate::operator+=(const StepEstimate& other) {
@@ -93,7 +84,10 @@ StepEstimate predict_step(const PlannedModel& planned, const DeviceRates& rates,
                         .depth = depth,
                         .n_dispatches = static_cast<uint32_t>(plan.dispatches.size()),
                         .n_barriers = plan.n_barriers()};
-    const graph::KvExtent extent = extent_of(shapes, shape, n_tokens, depth);
+    graph::KvExtent extent{.n_tokens = n_tokens,
+                           .n_tiles =
+                               (uint64_t{n_tokens} * shapes.group() + shape.rows_per_tile - 1) / shape.rows_per_tile};
+    extent.add_chunk(depth, n_tokens, shapes.group(), shape.rows_per_tile);
     const StepContext step{planned, rates, shape};
     for (const graph::PlannedDispatch& dispatch : plan.dispatches) {
         const graph::Cost cost = graph::cost_of(dispatch.dispatch, extent);

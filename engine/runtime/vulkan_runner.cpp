@@ -242,7 +242,8 @@ private:
         }
         std::vector<gpu::BufferRange> externals;
         for (const graph::External& external : compiled.externals) externals.push_back(range_of(external));
-        std::vector<uint32_t> piece_ends = worst_case_pieces(compiled, shape);
+        std::vector<uint32_t> piece_ends;
+        if (budget_ns_ > 0) piece_ends = graph::cut_pieces(worst_case_ns(compiled, shape), budget_ns_);
         auto made =
             std::make_unique<graph::RecordedPlan>(device_, pipelines_, std::move(compiled), arena_.buffer, externals,
                                                   profile_ && profile_->takes_times(), std::move(piece_ends));
@@ -330,42 +331,32 @@ private:
     /// Of the step in chunks_.
     graph::KvExtent extent_of(const models::StepShape& shape) const {
         graph::KvExtent extent{.n_tokens = shape.n_tokens, .n_tiles = shape.n_tiles};
-        for (const StepChunk& chunk : chunks_) {
-            const uint64_t n_keys = uint64_t{chunk.first_position} + chunk.n_tokens;
-            // A token sees the keys up to its own, a tile those up to its last token's: half of the chunk on average.
-            const uint64_t mean_keys = chunk.first_position + (uint64_t{chunk.n_tokens} + 1) / 2;
-            extent.pairs += chunk.n_tokens * mean_keys;
-            const uint64_t n_tiles =
-                (uint64_t{chunk.n_tokens} * shapes_->group() + shape.rows_per_tile - 1) / shape.rows_per_tile;
-            extent.tile_keys += n_tiles * std::min(n_keys, mean_keys + shape.rows_per_tile);
-        }
+        for (const StepChunk& chunk : chunks_)
+            extent.add_chunk(chunk.first_position, chunk.n_tokens, shapes_->group(), shape.rows_per_tile);
         return extent;
     }
 
-    std::vector<double> estimates(const graph::Plan& plan, const graph::KvExtent& extent) const {
-        std::vector<graph::Cost> costs;
-        graph::costs_of(plan, extent, costs);
-        std::vector<double> ns;
-        for (const graph::Cost& cost : costs) ns.push_back(rates_.estimate_ns(cost));
-        return ns;
-    }
-
-    /// Cuts for the longest sequences that a shape may meet; shorter ones submit several pieces at once.
-    std::vector<uint32_t> worst_case_pieces(const graph::Plan& plan, const models::StepShape& shape) const {
-        if (budget_ns_ <= 0) return {};
+    /// Estimated nanoseconds of a plan's dispatches, for the longest sequences that its shape may meet: where it is cut
+    /// into pieces; shorter ones submit several pieces at once. Valid until the next call.
+    std::span<const double> worst_case_ns(const graph::Plan& plan, const models::StepShape& shape) {
         const auto n_ctx = static_cast<uint64_t>(limits_.n_ctx);
-        return graph::cut_pieces(estimates(plan, {.n_tokens = shape.n_tokens,
-                                                  .n_tiles = shape.n_tiles,
-                                                  .pairs = shape.n_tokens * n_ctx,
-                                                  .tile_keys = shape.n_tiles * n_ctx}),
-                                 budget_ns_);
+        graph::costs_of(plan,
+                        {.n_tokens = shape.n_tokens,
+                         .n_tiles = shape.n_tiles,
+                         .pairs = shape.n_tokens * n_ctx,
+                         .tile_keys = shape.n_tiles * n_ctx},
+                        costs_);
+        dispatch_ns_.clear();
+        for (const graph::Cost& cost : costs_) dispatch_ns_.push_back(rates_.estimate_ns(cost));
+        return dispatch_ns_;
     }
 
     /// The plan, recorded anew when the rates have changed so much that its pieces are far too short or too long.
     graph::RecordedPlan& plan_for_rates(const models::StepShape& shape) {
         graph::RecordedPlan& recorded = plan(shape);
         if (budget_ns_ <= 0) return recorded;
-        const size_t now = worst_case_pieces(recorded.plan(), shape).size();
+        graph::group_pieces(worst_case_ns(recorded.plan(), shape), budget_ns_, groups_);
+        const size_t now = groups_.size();
         if (recorded.n_pieces() <= 2 * now && now <= size_t{2} * recorded.n_pieces()) return recorded;
         plans_.erase(shape);
         return plan(shape);
@@ -375,7 +366,9 @@ private:
     bool has_too_long_dispatch(std::span<const StepToken> tokens) {
         if (tokens.size() == 1) return false;
         const models::StepShape shape = shape_of(tokens);
-        return std::ranges::max(estimates(plan(shape).plan(), extent_of(shape))) > budget_ns_;
+        graph::costs_of(plan(shape).plan(), extent_of(shape), costs_);
+        return std::ranges::any_of(costs_,
+                                   [&](const graph::Cost& cost) { return rates_.estimate_ns(cost) > budget_ns_; });
     }
 
     /// Submits groups of pieces that stay within the budget, two in flight, and learns from how long they take.
@@ -463,7 +456,7 @@ private:
     std::vector<bool> seen_; ///< sequences, while a step is looked at
     // Of the step being submitted; members, so that a token allocates nothing.
     std::vector<graph::Cost> costs_;
-    std::vector<double> piece_ns_;
+    std::vector<double> dispatch_ns_, piece_ns_;
     std::vector<graph::Group> groups_;
     double budget_ns_ = 0; ///< of one submission; 0: the driver has no watchdog that is known
     graph::RateModel rates_;
