@@ -84,6 +84,15 @@ uvec4 pick_4bit(uint c[8], uint high) {
     }
     return q;
 }
+// The nibbles of a K super-block: 32 bytes for each two blocks, the even one low, to a granule a block.
+void store_paired_nibbles(Source s, uint offset, uint64_t code_tile, uint row) {
+    uint c[8];
+    [[unroll]] for (uint b = 0; b < 8; b += 2) {
+        read_ordered(s, offset + 16 * b, c);
+        store_granule(code_tile, b, row, pick_4bit(c, 0));
+        store_granule(code_tile, b + 1, row, pick_4bit(c, 1));
+    }
+}
 // Bits 2 * part and 2 * part + 1.
 uvec2 pick_2bit(uint c[8], uint part) {
     uint low[8];

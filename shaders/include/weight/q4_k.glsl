@@ -20,12 +20,7 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
 #define SOURCE_BYTES 144
 #include "repack_block.glsl"
 void weight_repack(Source s, uint64_t code_tile, uint64_t scale_tile, uint row) {
-    uint c[8];
-    [[unroll]] for (uint b = 0; b < 8; b += 2) {
-        read_ordered(s, 16 + 16 * b, c);
-        store_granule(code_tile, b, row, pick_4bit(c, 0));
-        store_granule(code_tile, b + 1, row, pick_4bit(c, 1));
-    }
+    store_paired_nibbles(s, 16, code_tile, row);
     store_granule(scale_tile, 0, row, read_granule(s, 0));
 }
 #endif

@@ -3,35 +3,36 @@
 // bits, half a granule a block. Scales: [strip][super-block], each 16 scales of 16 rows, then f16 d of 16 rows.
 #include "weight_codes.glsl"
 
-void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+// Codes in packed order, and the scales of elements 0..15 and 16..31.
+void q6_k_block(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float scale[2]) {
     const uint64_t code_tile = tile_at(codes, tile >> 3, 3072u);
     const uint64_t scale_tile = tile_at(scales, tile >> 3, 288u);
     const uint b = uint(tile) & 7u;
-    uint c[8], hi[8];
+    uint hi[8];
     unpack_4bit(load_granule(code_tile, b, row), c);
     unpack_2bit(load_half(code_tile, 16 + b, row), hi);
     [[unroll]] for (uint i = 0; i < 8; i++) c[i] |= hi[i] << 4;
     const int two = int(AddrU16(scale_tile).v[row * 8 + b]);
     const float d = float(AddrF16(scale_tile + 256).v[row]);
-    const float scale[2] = float[2](d * float(bitfieldExtract(two, 0, 8)), d * float(bitfieldExtract(two, 8, 8)));
+    scale[0] = d * float(bitfieldExtract(two, 0, 8));
+    scale[1] = d * float(bitfieldExtract(two, 8, 8));
+}
+
+void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
+    uint c[8];
+    float scale[2];
+    q6_k_block(codes, scales, tile, row, c, scale);
     [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * (code_at(c, e) - 32.0);
 }
 
 #define WEIGHT_HALVES_OWN
 void weight_decode_halves(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out f16vec2 h[16]) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 3072u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 288u);
-    const uint b = uint(tile) & 7u;
-    uint c[8], hi[8];
-    unpack_4bit(load_granule(code_tile, b, row), c);
-    unpack_2bit(load_half(code_tile, 16 + b, row), hi);
-    const int two = int(AddrU16(scale_tile).v[row * 8 + b]);
-    const float d = float(AddrF16(scale_tile + 256).v[row]);
-    const f16vec2 scale[2] = f16vec2[2](f16vec2(d * float(bitfieldExtract(two, 0, 8))), f16vec2(d * float(bitfieldExtract(two, 8, 8))));
+    uint c[8];
+    float scale[2];
+    q6_k_block(codes, scales, tile, row, c, scale);
     [[unroll]] for (uint i = 0; i < 16; i++) {
-        const uint at = i / 4 * 2 + i % 2;
-        const uint pair = ((c[at] | hi[at] << 4) >> (8 * (i % 4 / 2))) & 0x00ff00ffu;
-        h[i] = (unpackFloat2x16(pair | 0x64006400u) - f16vec2(1056.0hf)) * scale[i / 8];
+        const uint pair = (c[i / 4 * 2 + i % 2] >> (8 * (i % 4 / 2))) & 0x00ff00ffu;
+        h[i] = (unpackFloat2x16(pair | 0x64006400u) - f16vec2(1056.0hf)) * f16vec2(scale[i / 8]);
     }
 }
 
