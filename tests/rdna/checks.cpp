@@ -35,6 +35,15 @@ void check_read(const Wave& w, const RegisterRange& range, uint64_t lanes) {
     }
 }
 
+void check_write(const Wave& w, const RegisterRange& range, std::optional<Counter> in_order_with) {
+    for (uint32_t r = range.first; r < uint32_t{range.first} + range.count; ++r) {
+        if (range.scalar)
+            check_pending(w, w.s_pending[r], "s", r);
+        else if (!in_order_with || (w.v_pending[r] & 3) != static_cast<uint32_t>(*in_order_with))
+            check_pending(w, w.v_pending[r], "v", r);
+    }
+}
+
 void check_before(const Wave& w, const Instruction& in) {
     const uint16_t flags = in.opcode->flags;
     if (flags & kMatrix) return;
@@ -49,17 +58,10 @@ void check_before(const Wave& w, const Instruction& in) {
     }
     // Loads of one kind return in order, so a second one may follow the first into a register at once.
     const Class cls = in.opcode->cls;
-    const uint32_t own = static_cast<uint32_t>(cls == Class::lds ? Counter::ds : Counter::load);
-    const bool in_order = cls == Class::load || cls == Class::lds || cls == Class::atomic;
-    for (uint32_t i = 0; i < in.n_writes; ++i) {
-        const RegisterRange& range = in.writes[i];
-        for (uint32_t r = range.first; r < uint32_t{range.first} + range.count; ++r) {
-            if (range.scalar)
-                check_pending(w, w.s_pending[r], "s", r);
-            else if (!in_order || (w.v_pending[r] & 3) != own)
-                check_pending(w, w.v_pending[r], "v", r);
-        }
-    }
+    std::optional<Counter> own;
+    if (cls == Class::lds) own = Counter::ds;
+    if (cls == Class::load || cls == Class::atomic) own = Counter::load;
+    for (uint32_t i = 0; i < in.n_writes; ++i) check_write(w, in.writes[i], own);
 }
 
 void mark_written(Wave& w, const RegisterRange& range, uint64_t lanes) {

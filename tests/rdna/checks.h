@@ -4,11 +4,16 @@
 
 #include "rdna/wave.h"
 
+#include <optional>
+
 namespace vkinfer::rdna {
 
 /// Before an instruction: its sources in the lanes of `lanes`, and pending loads of its sources and destinations.
 void check_read(const Wave& w, const RegisterRange& range, uint64_t lanes);
 void check_not_pending(const Wave& w, const RegisterRange& range);
+/// Registers that are written: nothing but an operation that returns in order with this one (same counter) may be
+/// outstanding.
+void check_write(const Wave& w, const RegisterRange& range, std::optional<Counter> in_order_with);
 void check_before(const Wave& w, const Instruction& in);
 /// After it: what is defined now.
 void mark_written(Wave& w, const RegisterRange& range, uint64_t lanes);

@@ -66,6 +66,13 @@ inline void put_narrow(uint32_t& to, uint32_t value, const MemoryShape& shape) {
         to = (to & 0xffff0000) | (value & 0xffff);
 }
 
+/// gfx12: the row of C, or k of A and B, that element e of lane group `group` (16 lanes) holds. In waves of 64 the
+/// groups hold rows 0-3, 8-11, 4-7, 12-15.
+inline uint32_t fragment_row(uint32_t lanes, uint32_t group, uint32_t e) {
+    constexpr uint32_t kOrder[] = {0, 2, 1, 3};
+    return lanes == 32 ? 8 * group + e : 4 * kOrder[group] + e;
+}
+
 inline uint32_t read_scalar(const Wave& w, const Operand& operand) {
     if (operand.kind != OperandKind::sgpr) return operand.value;
     if (operand.index == kNull) return 0;

@@ -14,8 +14,6 @@ namespace {
 
 enum class Element { f16, bf16, i8, i4, fp8, bf8, f32, i32 };
 
-constexpr uint32_t kGroupOrder[] = {0, 2, 1, 3}; // gfx12 wave64: lane groups hold rows 0-3, 8-11, 4-7, 12-15
-
 constexpr uint32_t element_bits(Element type) {
     return type == Element::i4 ? 4 : type == Element::i8 || type == Element::fp8 || type == Element::bf8 ? 8 : 16;
 }
@@ -25,12 +23,10 @@ struct Shape {
     uint32_t lanes;
     uint32_t elements_ab() const { return gfx12 ? 256 / lanes : 16; }
     uint32_t registers_ab(Element type) const { return std::max(1u, elements_ab() * element_bits(type) / 32); }
-    uint32_t k(uint32_t group, uint32_t e) const {
-        return !gfx12 ? e : lanes == 32 ? 8 * group + e : 4 * kGroupOrder[group] + e;
-    }
+    uint32_t k(uint32_t group, uint32_t e) const { return gfx12 ? fragment_row(lanes, group, e) : e; }
     uint32_t elements_c() const { return 256 / lanes; }
     uint32_t row_c(uint32_t group, uint32_t e) const {
-        return !gfx12 ? e * (lanes / 16) + group : lanes == 32 ? 8 * group + e : 4 * kGroupOrder[group] + e;
+        return gfx12 ? fragment_row(lanes, group, e) : e * (lanes / 16) + group;
     }
     /// 16-bit accumulators: gfx12 packs two into a register, gfx11 keeps one in the half that op_sel names.
     uint32_t registers_c(bool is_16bit) const { return is_16bit && gfx12 ? elements_c() / 2 : elements_c(); }

@@ -128,24 +128,42 @@ void load(Wave& w, const Instruction& in) {
     mark_pending(w, r, (shape.bytes + 3u) / 4, Counter::load, sequence);
 }
 
-/// Loads 8x8 blocks of 16 bits and turns them between the 8 lanes that hold their rows: the rule that fits the
-/// addresses of RADV's transposed coopMatLoad. Wave32 alone.
+/// Loads a tile of 16x16 elements and turns it into a matrix operand: 32 lanes (the lower half of a wave of 64) each
+/// give the address of eight elements side by side in one row, and every lane gets the rows of its group in one column.
+/// Lanes of the same eight columns lie 8 (16 bits) or 4 (8 bits) beside each other.
+template<class T>
 void load_transposed(Wave& w, const Instruction& in) {
-    if (w.lanes != 32) fault("{} in a wave of 64 is not handled", in.opcode->name);
-    load(w, in);
     if (w.exec() != w.all_lanes()) fault("{} with lanes switched off", in.opcode->name);
-    uint16_t rows[32][8];
-    for (uint32_t l = 0; l < 32; ++l)
-        for (uint32_t i = 0; i < 8; ++i)
-            rows[l][i] = static_cast<uint16_t>(w.v[in.dst.index + i / 2][l] >> 16 * (i % 2));
-    for (uint32_t l = 0; l < 32; ++l)
-        for (uint32_t i = 0; i < 8; i += 2)
-            w.v[in.dst.index + i / 2][l] = rows[l / 8 * 8 + i][l % 8] | uint32_t{rows[l / 8 * 8 + i + 1][l % 8]} << 16;
+    Places places;
+    find_places(w, in, places);
+    places.active &= 0xffffffff;
+    for (uint32_t i = 0; i < in.n_reads && w.group->check; ++i) check_read(w, in.reads[i], places.active);
+    T loaded[32][8];
+    for_lanes(places.active, [&](uint32_t l) {
+        std::memcpy(loaded[l], locate(w, in, places, l, 0, sizeof loaded[l]), sizeof loaded[l]);
+    });
+    count(w, places, sizeof loaded[0], false);
+
+    constexpr uint32_t kPer = 4 / sizeof(T), kBits = 8 * sizeof(T), kRows = 4 * sizeof(T);
+    const uint32_t n_elements = 256 / w.lanes;
+    const RegisterRange written{in.dst.index, static_cast<uint8_t>(n_elements / kPer)};
+    if (w.group->check) check_write(w, written, Counter::load);
+    for (uint32_t l = 0; l < w.lanes; ++l) {
+        const uint32_t column = l % 16;
+        for (uint32_t e = 0; e < n_elements; ++e) {
+            const uint32_t k = fragment_row(w.lanes, l / 16, e);
+            const uint32_t from = k / kRows * 2 * kRows + column / 8 * kRows + k % kRows;
+            uint32_t& to = w.v[in.dst.index + e / kPer][l];
+            to = (e % kPer == 0 ? 0 : to) | uint32_t{loaded[from][column % 8]} << kBits * (e % kPer);
+        }
+    }
+    mark_written(w, written, w.all_lanes());
+    mark_pending(w, written.first, written.count, Counter::load, ++w.issued[static_cast<size_t>(Counter::load)]);
 }
+/// Registers depend on the size of the wave, so the handler checks its own.
+template<class T>
 consteval Opcode transposed(std::string_view name, int op) {
-    Opcode row = plain_op(name, global, -1, op, load_transposed, Class::load, {16}, {kU64, {}, kU64});
-    row.memory = {.bytes = 16};
-    return row;
+    return plain_op(name, global, -1, op, load_transposed<T>, Class::load, {}, {kU64, {}, kU64}, kCrossLane);
 }
 
 void store(Wave& w, const Instruction& in) {
@@ -286,7 +304,8 @@ constexpr Opcode kRows[] = {
     VKINFER_ACCESSES("global_", global),
     VKINFER_ATOMICS("global_", global),
     VKINFER_ACCESSES("scratch_", scratch),
-    transposed("global_load_tr_b128", 87),
+    transposed<uint16_t>("global_load_tr_b128", 87),
+    transposed<uint8_t>("global_load_tr_b64", 88),
     plain_op("global_inv", global, -1, 43, nothing, Class::other),
     plain_op("global_wb", global, -1, 44, nothing, Class::other),
     plain_op("global_wbinv", global, -1, 79, nothing, Class::other),

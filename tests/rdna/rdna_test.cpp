@@ -262,6 +262,60 @@ TEST_CASE("global and buffer memory, atomics") {
     }
 }
 
+TEST_CASE("loads that turn a tile into a matrix operand") {
+    struct AtMemory : Bench {
+        explicit AtMemory(uint32_t lanes) : Bench(Arch::gfx12, lanes) {
+            s(4, static_cast<uint32_t>(kBase)).s(5, static_cast<uint32_t>(kBase >> 32));
+        }
+    };
+    const auto as_halves = [](Bench& b) { return reinterpret_cast<uint16_t*>(b.memory_bytes.data()); };
+    const char *kLoad8 = "040016ee0200000000000000", *kLoad16 = "04c015ee0200000000000000", *wait = "0000c0bf";
+    { // As measured on a gfx1201: lane l gives the address of eight elements, gets element l % 8 of eight lanes.
+        AtMemory b(32);
+        for (uint32_t i = 0; i < 256; ++i) b.memory_bytes[i] = static_cast<std::byte>(i);
+        b.v(0, [](uint32_t l) { return 8 * l; }).run(kLoad8).run(wait); // global_load_tr_b64 v[2:3], v0, s[4:5]
+        CHECK(b.get(2, 0) == 0x18100800);                               // bytes 0 of lanes 0 to 3
+        CHECK(b.get(3, 0) == 0x58504840);                               // of lanes 8 to 11
+        CHECK(b.get(2, 9) == 0x39312921);                               // bytes 1 of lanes 4 to 7
+        CHECK(b.get(2, 16) == 0x98908880);                              // of lanes 16 to 19
+    }
+    {
+        AtMemory b(32);
+        for (uint32_t i = 0; i < 256; ++i) as_halves(b)[i] = static_cast<uint16_t>(i);
+        b.v(0, [](uint32_t l) { return 16 * l; }).run(kLoad16).run(wait); // global_load_tr_b128 v[2:5], v0, s[4:5]
+        for (const uint32_t l : {0u, 7u, 8u, 31u})
+            for (uint32_t j = 0; j < 8; ++j)
+                CHECK((b.get(2 + j / 2, l) >> 16 * (j % 2) & 0xffff) == 8 * (8 * (l / 8) + j) + l % 8);
+    }
+    // A tile of 16 rows in memory, addressed as RADV does: lane l of group g ends up with rows of its group in column
+    // l % 16. The upper half of a wave of 64 needs no addresses.
+    constexpr uint32_t kOrder[] = {0, 2, 1, 3};
+    for (const uint32_t lanes : {32u, 64u}) {
+        AtMemory b8(lanes), b16(lanes);
+        for (uint32_t i = 0; i < 256; ++i) {
+            b8.memory_bytes[i] = static_cast<std::byte>(i);
+            as_halves(b16)[i] = static_cast<uint16_t>(1000 + i);
+        }
+        b8.v(0, [](uint32_t l) { return l < 32 ? (l / 8 * 4 + l % 4) * 16 + (l / 4 % 2) * 8 : ~0u; });
+        b16.v(0, [](uint32_t l) { return l < 32 ? (l / 16 * 8 + l % 8) * 32 + (l / 8 % 2) * 16 : ~0u; });
+        b8.wave->v_defined[0] = b16.wave->v_defined[0] = 0xffffffff;
+        b8.run(kLoad8).run(wait);
+        b16.run(kLoad16).run(wait);
+        for (uint32_t l = 0; l < lanes; ++l) {
+            for (uint32_t e = 0; e < 256 / lanes; ++e) {
+                const uint32_t row = lanes == 32 ? 8 * (l / 16) + e : 4 * kOrder[l / 16] + e, at = 16 * row + l % 16;
+                CHECK((b8.get(2 + e / 4, l) >> 8 * (e % 4) & 0xff) == at);
+                CHECK((b16.get(2 + e / 2, l) >> 16 * (e % 2) & 0xffff) == 1000 + at);
+            }
+        }
+        CHECK(b8.wave->v_defined[lanes == 32 ? 4 : 3] == 0);
+        CHECK(b16.wave->v_defined[lanes == 32 ? 6 : 4] == 0);
+    }
+    AtMemory b(32);
+    b.v(0, [](uint32_t l) { return 8 * l; }).run(kLoad8);
+    CHECK(faults(b, "0203087e", "before its vector load was waited for")); // v_mov_b32 v4, v2
+}
+
 TEST_CASE("LDS: data, atomics, exchange through its crossbar") {
     Bench b;
     b.v(0, [](uint32_t l) { return 4 * l; }).v(1, [](uint32_t l) { return l * l; });
