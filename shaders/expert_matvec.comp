@@ -4,8 +4,12 @@
 //   down:         y[slot, r] = down_e[r] . h[place] + bias_e[r]                    y: (n_slots, y_stride)
 // A workgroup takes one tile and lanes * rows_per_lane rows, so an expert's weights are read once for up to n_columns places.
 // The loop is that of matvec.comp; x may be rows that are still to be normalised (include/normed.glsl).
+// With `sums` the workgroup that finishes last among those of its rows also adds up what all of them left in `down`:
+//   sum[token, r] = residual[token, r] + sum_j w_j down[slot j, r] (+ gate * shared[token, r])
+// in the order of the choices, whoever is last, and with writes_normed also for the norm after it.
 #include "common.glsl"
 #extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_KHR_shader_subgroup_basic : require
 #if ACT_Q8
 #extension GL_EXT_integer_dot_product : require
@@ -30,12 +34,67 @@ const uint kStrideUnit = 4u; // x is read as vec4
 layout(binding = BIND_X_SCALES, scalar) readonly restrict buffer XScales { vec2 x_scales[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
 layout(binding = BIND_PARTS, scalar) readonly restrict buffer Parts { float parts[]; };
+layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
+layout(binding = BIND_CHOICES, scalar) readonly restrict buffer Choices { uvec2 choices[]; };
+layout(binding = BIND_ARRIVALS, scalar) coherent buffer Arrivals { uint arrivals[]; }; // zeroed by routing
+layout(binding = BIND_DOWN, scalar) coherent buffer Down { float down[]; };
+layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residual[]; };
+layout(binding = BIND_SHARED_Y, scalar) readonly buffer SharedY { float shared_y[]; };
+layout(binding = BIND_SUM, scalar) buffer Sum { float sum_y[]; };
+layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; };
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = activation != kActivationNone ? 2u : 1u;
 #include "matvec_loop.glsl"
 shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
 shared float split_squares[n_splits > 1u && is_normed != 0 ? n_splits * n_columns : 1u];
+shared uint n_before; // workgroups that finished before this one
+
+// Whether all workgroups of these rows have stored; then what they stored is visible. One subgroup has stored the workgroup's.
+bool is_last(uint split) {
+    uint n = 0;
+    if (split == 0u) {
+        subgroupBarrier();
+        memoryBarrierBuffer(); // release what the subgroup stored
+        if (subgroupElect()) n = atomicAdd(arrivals[push.arrivals_at + gl_WorkGroupID.x], 1u);
+        n = subgroupBroadcastFirst(n);
+    }
+    if (n_splits > 1u) {
+        if (gl_LocalInvocationIndex == 0u) n_before = n;
+        barrier();
+        n = n_before;
+    }
+    memoryBarrierBuffer(); // acquire
+    if (n + 1u != tiles[0].x) return false;
+    if (gl_LocalInvocationIndex == 0u) arrivals[push.arrivals_at + gl_WorkGroupID.x] = 0u; // as it was
+    return true;
+}
+
+// Subgroups share the tokens.
+void sum_tokens(uint first_row, uint lane, uint split) {
+    const uint n_tokens = counts[kCountTokens];
+    const uint stride = n_used + has_shared_gate;
+    for (uint t = split; t < n_tokens; t += n_splits) {
+        float squares = 0.0;
+        [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
+            const uint row = first_row + r * lanes + lane;
+            if (row >= push.n_rows) continue;
+            float value = residual[t * push.n_rows + row];
+            for (uint j = 0; j < n_used; j++)
+                value += uintBitsToFloat(choices[t * stride + j].y) * down[(t * n_used + j) * push.n_rows + row];
+            if (has_shared_gate != 0) value += uintBitsToFloat(choices[t * stride + n_used].y) * shared_y[t * push.n_rows + row];
+            sum_y[t * push.n_rows + row] = value;
+            if (writes_normed != 0) {
+                normed[t * push.n_rows + row] = value * AddrF32(push.norm_weight).v[row];
+                squares = fma(value, value, squares);
+            }
+        }
+        if (writes_normed != 0) {
+            squares = subgroupAdd(squares);
+            if (lane == 0) normed[push.parts_at + t * push.n_parts + gl_WorkGroupID.x] = squares;
+        }
+    }
+}
 
 void main() {
     if (gl_WorkGroupID.y >= tiles[0].x) return;
@@ -82,7 +141,7 @@ void main() {
             }
         }
         barrier();
-        if (split > 0) return;
+        if (sums == 0 && split > 0) return;
         for (uint s = 0; s + 1 < n_splits; s++) {
             [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] += partial[(s * n_acc + i) * lanes + lane];
             if (is_normed != 0) {
@@ -96,7 +155,7 @@ void main() {
 
     [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
         const uint row = first_row + r * lanes + lane;
-        if (row >= push.n_rows) continue;
+        if (row >= push.n_rows || split > 0) continue;
         const float bias = has_bias != 0 ? AddrF32(push.bias).v[expert * push.n_rows + row] : 0.0;
         const float up_bias = has_bias != 0 && n_weights > 1u ? AddrF32(push.up_bias).v[expert * push.n_rows + row] : 0.0;
         const uint stack_row = expert * push.expert_strips * kStripRows + row;
@@ -109,7 +168,12 @@ void main() {
                 const float up = acc[((n_weights - 1u) * rows_per_lane + r) * n_columns + n];
                 value = gated(activation, value, up * (up_scale * column_scale) + up_bias);
             }
-            y[y_row[n] * push.y_stride + row] = value;
+            if (sums != 0) {
+                down[y_row[n] * push.n_rows + row] = value;
+            } else {
+                y[y_row[n] * push.y_stride + row] = value;
+            }
         }
     }
+    if (sums != 0 && is_last(split)) sum_tokens(first_row, lane, split);
 }

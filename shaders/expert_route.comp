@@ -152,6 +152,7 @@ void main() {
     const uint n_tokens = min(counts[kCountTokens], max_tokens);
     if (sorts != 0) {
         for (uint t = gl_SubgroupID; t < n_tokens; t += n_waves) route(t, t * n_used);
+        for (uint i = gl_LocalInvocationIndex; i < push.n_arrivals; i += local_size) tiles[push.arrivals_at + i] = uvec4(0u);
         barrier();
         sort_slots(n_tokens * n_used, push.groups_hidden, push.groups_out);
         return;

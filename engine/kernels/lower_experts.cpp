@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <format>
+#include <optional>
 
 namespace vkinfer::kernels {
 
@@ -14,6 +15,8 @@ namespace {
 constexpr uint32_t kOneGroupTokens = 32;
 /// Up to this many tokens the group counts are a bound, and workgroups beyond the last tile leave at once.
 constexpr uint32_t kDirectTokens = 8;
+/// Steps of at most this many tokens add up in the workgroup of the down product that finishes last: it has few rows.
+constexpr uint32_t kSumInProductTokens = kOneGroupTokens;
 /// Bytes of the tile list before the group counts of ExpertHidden and of ExpertOutput.
 constexpr uint64_t kHiddenCounts = 16, kOutputCounts = 32;
 
@@ -79,7 +82,17 @@ struct Product {
     float eps = 0;
     uint32_t n_out = 0;
     uint32_t tiles = 0, slots = 0, x = 0, x_codes = 0, x_scales = 0, y = 0; ///< operands
+    /// The weighted sum as part of the down product.
+    struct Sum {
+        uint64_t next_norm = 0;
+        uint32_t counts = 0, choices = 0, residual = 0, shared = 0, y = 0, normed = 0; ///< operands
+    };
+    std::optional<Sum> sum;
 };
+
+bool sums_in_product(const ExpertShape& shape, const Policy& policy) {
+    return shape.n_tokens <= kSumInProductTokens && !uses_gemm(shape, policy);
+}
 
 bool uses_int8(const Product& p, const Policy& policy) {
     return policy.int8_activations && !uses_gemm(p.shape, policy) && find_weight_layout(p.weight.weight.type)->has_int8;
@@ -130,6 +143,8 @@ Dispatch product(const Product& p, const Policy& policy) {
                                    shader::kExpertGemmPushBytes);
         dispatch.bindings = {p.tiles, p.slots, p.x, p.y};
     } else {
+        const uint32_t normed_cols = p.sum ? p.n_out : weight.n_cols; // of the rows that it makes, or else takes
+        const Product::Sum sum = p.sum.value_or(Product::Sum{});
         dispatch.shader = shader_of(std::format("expert_matvec.{}.{}", type, int8 ? "q8" : "f32"));
         dispatch.specialization =
             spec_words(shader::ExpertMatvecSpec{.local_size = policy.matvec_lanes * splits_of(weight, policy),
@@ -140,25 +155,36 @@ Dispatch product(const Product& p, const Policy& policy) {
                                                 .takes_tokens = p.takes_tokens,
                                                 .activation = static_cast<uint32_t>(p.activation),
                                                 .has_bias = p.weight.bias != 0,
-                                                .is_normed = p.x_is_normed});
+                                                .is_normed = p.x_is_normed,
+                                                .sums = p.sum.has_value(),
+                                                .has_shared_gate = p.sum && p.shape.has_outer_gate(),
+                                                .writes_normed = p.sum && p.sum->next_norm != 0});
         dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
-        dispatch.push = push_bytes(shader::ExpertMatvecPush{.codes = weight.codes,
-                                                            .scales = weight.scales,
-                                                            .table = weight.table,
-                                                            .row_scales = weight.row_scales,
-                                                            .bias = p.weight.bias,
-                                                            .up_bias = p.weight.up_bias,
-                                                            .n_rows = p.n_out,
-                                                            .n_blocks = weight.n_blocks(),
-                                                            .expert_strips = p.weight.expert_strips,
-                                                            .up_strips = p.weight.up_strips,
-                                                            .x_stride = int8 ? weight.n_blocks() : weight.n_cols,
-                                                            .y_stride = p.n_out,
-                                                            .eps = p.eps,
-                                                            .parts_at = p.shape.n_tokens * weight.n_cols,
-                                                            .n_parts = NormedRows::n_parts(weight.n_cols, policy)},
-                                   shader::kExpertMatvecPushBytes);
+        dispatch.push =
+            push_bytes(shader::ExpertMatvecPush{.codes = weight.codes,
+                                                .scales = weight.scales,
+                                                .table = weight.table,
+                                                .row_scales = weight.row_scales,
+                                                .bias = p.weight.bias,
+                                                .up_bias = p.weight.up_bias,
+                                                .norm_weight = sum.next_norm,
+                                                .n_rows = p.n_out,
+                                                .n_blocks = weight.n_blocks(),
+                                                .expert_strips = p.weight.expert_strips,
+                                                .up_strips = p.weight.up_strips,
+                                                .x_stride = int8 ? weight.n_blocks() : weight.n_cols,
+                                                .y_stride = p.n_out,
+                                                .eps = p.eps,
+                                                .parts_at = p.shape.n_tokens * normed_cols,
+                                                .n_parts = NormedRows::n_parts(normed_cols, policy),
+                                                .arrivals_at = static_cast<uint32_t>(p.shape.arrivals_offset() / 4)},
+                       shader::kExpertMatvecPushBytes);
+        // What only the sum touches stands for y in other products, which no dispatch beside this one touches.
         dispatch.bindings = {p.tiles, p.slots, int8 ? p.x_codes : p.x, int8 ? p.x_scales : p.x, p.y, p.x};
+        dispatch.bindings.insert(dispatch.bindings.end(),
+                                 {p.sum ? sum.counts : p.x, p.sum ? sum.choices : p.x, p.sum ? p.tiles : p.y, p.y,
+                                  p.sum ? sum.residual : p.x, p.sum ? sum.shared : p.x, p.sum ? sum.y : p.y,
+                                  p.sum ? sum.normed : p.y});
     }
     dispatch.groups = {ceil_div(p.n_out, group_rows(p.shape, policy, is_gated)), max_tiles(p.shape, policy), 1};
     if (p.shape.n_tokens > kDirectTokens) dispatch.indirect = {p.tiles, is_gated ? kHiddenCounts : kOutputCounts};
@@ -200,7 +226,9 @@ Lowered lower(const ExpertRoute& op, const Policy& policy) {
                                                     .logits_stride = op.logits_stride,
                                                     .groups_hidden = groups_hidden,
                                                     .groups_out = groups_out,
-                                                    .scale = op.scale},
+                                                    .scale = op.scale,
+                                                    .arrivals_at = static_cast<uint32_t>(s.arrivals_offset() / 16),
+                                                    .n_arrivals = ceil_div(groups_out, 4)},
                             shader::kExpertRoutePushBytes);
     route.bindings = {kCounts, kLogits, kChoices, kTiles, kSlots};
     route.groups = {one_group ? 1 : ceil_div(s.n_tokens, waves), 1, 1};
@@ -331,7 +359,17 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
 
     p.y = scratch + static_cast<uint32_t>(lowered.scratch_bytes.size());
     lowered.scratch_bytes.push_back(uint64_t{4} * s.n_slots() * s.n_embd);
+    if (sums_in_product(s, policy)) {
+        p.sum = Product::Sum{.next_norm = op.next_norm,
+                             .counts = kCounts,
+                             .choices = kChoices,
+                             .residual = kResidual,
+                             .shared = kShared,
+                             .y = kY,
+                             .normed = normed};
+    }
     lowered.dispatches.push_back(product(p, policy));
+    if (p.sum) return lowered;
     Dispatch sum;
     sum.shader = shader_of("expert_sum");
     // A whole row for one workgroup where the norm after it wants its sum of squares; no barrier in it on a CPU.

@@ -162,7 +162,9 @@ struct ExpertShape {
     bool has_outer_gate() const { return has_shared_gate && n_shared == 0; }
     uint32_t choice_stride() const { return n_used + has_outer_gate(); }
     uint64_t choices_bytes() const { return uint64_t{8} * n_tokens * choice_stride(); }
-    uint64_t tiles_bytes() const { return uint64_t{16} * (4 + 2 * uint64_t{n_slots()}); }
+    /// Behind the tiles: for each group of rows of the down product, how many of its tiles are done.
+    uint64_t arrivals_offset() const { return uint64_t{16} * (4 + 2 * uint64_t{n_slots()}); }
+    uint64_t tiles_bytes() const { return arrivals_offset() + (uint64_t{n_embd} + 15) / 16 * 16; }
     uint64_t slots_bytes() const { return uint64_t{4} * n_slots(); }
 };
 

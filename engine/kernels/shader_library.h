@@ -22,7 +22,7 @@ struct ShaderBinding {
     Access access = Access::read;
 };
 
-inline constexpr uint32_t kMaxBindings = 8;
+inline constexpr uint32_t kMaxBindings = 16;
 
 /// One variant of a kernel as the manifest declares it.
 struct ShaderInfo {
