@@ -25,11 +25,11 @@ void main() {
     const uint row = tile.first_row + r;
     if (row >= tile.n_tokens * group) return;
 
-    const uint stride = n_rows * (head_size + 2);
-    const uint from = (tile_index * n_kv_heads + kv_head) * push.n_splits * stride + r * (head_size + 2);
+    const uint stride = n_rows * (value_size + 2);
+    const uint from = (tile_index * n_kv_heads + kv_head) * push.n_splits * stride + r * (value_size + 2);
     // An empty split wrote no sums: its denominator is 0.
     for (uint s = gl_LocalInvocationIndex; s < kMaxSplits; s += local_size) {
-        const uint at = from + min(s, push.n_splits - 1u) * stride + head_size;
+        const uint at = from + min(s, push.n_splits - 1u) * stride + value_size;
         const float l = s < push.n_splits ? partials[at + 1] : 0.0;
         sums[s] = l;
         maxima[s] = l > 0.0 ? partials[at] : -1e30;
@@ -44,8 +44,8 @@ void main() {
         total = exp2(sink - largest);
     }
     for (uint s = 0; s < push.n_splits; s++) total += sums[s] * exp2(maxima[s] - largest);
-    const uint to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * head_size;
-    for (uint d = gl_LocalInvocationIndex; d < head_size; d += local_size) {
+    const uint to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * value_size;
+    for (uint d = gl_LocalInvocationIndex; d < value_size; d += local_size) {
         float value = 0.0;
         for (uint s = 0; s < push.n_splits; s += 8) { // loads of eight splits at once
             float part[8];

@@ -3,8 +3,10 @@
 //   S^T = K Q^T,  P = softmax(S),  O^T += V^T P^T
 // in which a lane keeps one query, so that maxima, sums and corrections are scalars of the lane and P goes from accumulator to
 // operand inside the registers. K and V are decoded from the cache straight into fragments; nothing passes through shared
-// memory and no wave waits for another. See attention.comp for operands, windows and sinks.
-// A wave has 16 query rows of a tile and walks over its keys 32 at a time; grid: K/V heads x tiles x splits.
+// memory and, unless in a team, no wave waits for another. See attention.comp for operands, windows and sinks.
+// A wave has 16 query rows of a tile and walks over its keys 32 at a time; grid: K/V heads x tiles x splits. Large heads are
+// shared by a team of waves with the same rows, each with a part of K's and of V's dimensions: they add up their parts of the
+// scores through shared memory, 16 floats a lane for 32 keys and one barrier, and all know the probabilities.
 //
 // Order of dimensions in K and Q fragments is free as long as both agree; so is which dimension a row of O^T stands for. Both
 // are chosen such that a lane loads 16 bytes of consecutive cache at a time:
@@ -32,9 +34,11 @@ const uint kStep = 32u;     // keys of a round
 const uint kFragment = 16u; // rows and columns of a fragment
 const uint n_each = kFragment / k_groups; // elements of an operand fragment per lane
 const uint group = n_heads / n_kv_heads;
-const uint n_key_fragments = head_size / kFragment;
+const uint key_dims = head_size / team; // of a wave
+const uint n_key_fragments = key_dims / kFragment;
 const uint word_dims = KV_WORD_DIMS(type_v);
-const uint n_words = head_size / word_dims;
+const uint n_words = value_size / word_dims / team; // of a wave
+const uint value_row = is_latent != 0 ? head_size : value_size; // dimensions of a row that begins with V
 // Words of V in a set of fragments: as many as rows, or a part of them that shares the words' dimensions among the rows.
 const uint set_words = kFragment % n_words == 0 ? n_words : kFragment; // 16 % n > 0 for n > 16
 const uint set_dims = word_dims * set_words / kFragment;          // fragments of a set
@@ -51,6 +55,10 @@ SUMS acc[n_value_fragments];
 float m, l; // running maximum (in powers of two) and this lane's part of the denominator
 uint lane_group, lane_row;
 uint position; // of the lane's query
+uint member;   // of the team
+
+const uint kSumWords = 4u; // of vec4 a lane: the scores of a round
+shared vec4 part_sums[team > 1 ? 2 * kSumWords * local_size : 1];
 
 uint operand_group() { return k_groups > 1 ? lane_group : 0; }
 uint key_dim(uint fragment) {
@@ -65,6 +73,11 @@ SUMS scores(KvHead head, uint token) {
     const uint lane_dims = operand_group() * key_fragments * n_each;
     KvHead key = kv_key(type_k, head, token + lane_row);
     key.codes += kv_key_words(type_k, page_tokens, lane_dims);
+    if (team > 1) { // whole granules; whole blocks where there are any
+        key.codes += kv_key_words(type_k, page_tokens, member * key_dims);
+        key.scales += kv_key_scales(type_k, page_tokens, member * key_dims);
+        key.highs += kv_key_highs(page_tokens, member * key_dims);
+    }
     key.scales += kv_key_scales(type_k, page_tokens, lane_dims);
     key.highs += kv_key_highs(page_tokens, lane_dims);
     [[unroll]] for (uint f = 0; f < n_key_fragments; f += key_fragments) {
@@ -84,16 +97,17 @@ SUMS scores(KvHead head, uint token) {
 
 void add_values(KvHead head, uint token, uint n_here, bool is_edge, OPERAND(gl_MatrixUseB) p) {
     [[unroll]] for (uint s = 0; s < n_sets; s++) {
-        const uint word = min(s * kFragment + lane_row % set_words, n_words - 1); // rows beyond are not stored
+        // rows beyond are not stored
+        const uint word = member * n_words + min(s * kFragment + lane_row % set_words, n_words - 1);
         const uint lane_token = rows_apart != 0 ? 0 : n_each * lane_group; // rows_apart takes all sixteen tokens
-        KvColumn column = kv_value_column(type_v, head, page_tokens, word);
-        column.codes += (token + lane_token) / 4 * n_words * 16;
+        KvColumn column = kv_value_column(type_v, head, page_tokens, word, is_latent != 0);
+        column.codes += is_latent != 0 ? (token + lane_token) * 16 : (token + lane_token) / 4 * n_words * team * 16;
         column.highs += (token + lane_token) * 4;
         column.scales += (token + lane_token) * kv_scale_unit(type_v);
         uint words[16], highs[16];
         f16vec2 d[8], dm[8];
         [[unroll]] for (uint e = 0; e < n_each; e += 4) {
-            const uvec4 w = AddrU32x4(column.codes).v[e / 4 * n_words];
+            const uvec4 w = kv_column_words(column, n_words * team, e / 4, is_latent != 0);
             const uvec4 h = kv_has_high_bits(type_v) ? AddrU32x4(column.highs).v[e / 4] >> column.high_shift : uvec4(0);
             [[unroll]] for (uint j = 0; j < 4; j++) {
                 words[e + j] = w[j];
@@ -130,13 +144,30 @@ void add_values(KvHead head, uint token, uint n_here, bool is_edge, OPERAND(gl_M
     }
 }
 
-// Keys base .. base + kStep - 1 of a page; those from `end` on do not exist.
-void round_of(KvHead k_head, KvHead v_head, uint base, uint end, bool is_edge) {
+// The team's sums of its members' parts of the scores. Rounds alternate between two buffers, so that one barrier is enough.
+void add_parts(inout SUMS s[2], uint buffer_index) {
+    const uint lane = gl_SubgroupInvocationID, first_wave = gl_SubgroupID - member;
+    const uint buffer_at = buffer_index * kSumWords * local_size;
+    [[unroll]] for (uint w = 0; w < kSumWords; w++) {
+        const vec4 own = vec4(s[w / 2][w % 2 * 4], s[w / 2][w % 2 * 4 + 1], s[w / 2][w % 2 * 4 + 2], s[w / 2][w % 2 * 4 + 3]);
+        part_sums[buffer_at + (gl_SubgroupID * kSumWords + w) * 32 + lane] = own;
+    }
+    barrier();
+    [[unroll]] for (uint other = 1; other < team; other++) {
+        const uint wave = first_wave + (member + other) % team;
+        [[unroll]] for (uint w = 0; w < kSumWords; w++) {
+            const vec4 part = part_sums[buffer_at + (wave * kSumWords + w) * 32 + lane];
+            [[unroll]] for (uint j = 0; j < 4; j++) s[w / 2][w % 2 * 4 + j] += part[j];
+        }
+    }
+}
+
+// Keys base .. base + kStep - 1 of a page; those from `end` on do not exist. s: a team's scores.
+void round_of(SUMS s[2], KvHead k_head, KvHead v_head, uint base, uint end, bool is_edge) {
     const uint slot = base % page_tokens;
-    SUMS s[2];
     float largest = m;
     [[unroll]] for (uint u = 0; u < 2; u++) {
-        s[u] = scores(k_head, slot + u * kFragment);
+        if (team == 1) s[u] = scores(k_head, slot + u * kFragment); // here: fewer moves on RDNA3 than before the branch
         [[unroll]] for (uint i = 0; i < 8; i++) {
             if (is_edge) {
                 const uint at = base + u * kFragment + sum_row(i);
@@ -191,18 +222,20 @@ void main() {
     if (tile_index >= counts[kCountTiles]) return;
     const Tile tile = tile_of(tiles[2 * tile_index], tiles[2 * tile_index + 1]);
     const uint last_row = tile.n_tokens * group - 1;
-    const uint wave_row = tile.first_row + gl_SubgroupID * kFragment;
-    if (wave_row > last_row) return;
+    const uint wave_row = tile.first_row + gl_SubgroupID / team * kFragment;
+    if (team == 1 && wave_row > last_row) return; // else it must meet the barriers
+    member = gl_SubgroupID % team;
     lane_row = gl_SubgroupInvocationID % kFragment;
     lane_group = gl_SubgroupInvocationID / kFragment;
 
     const uint row = min(wave_row + lane_row, last_row);
     const uint token = row / group;
     position = tile.first_position + token;
-    const uint first_position = tile.first_position + wave_row / group; // of the wave's rows
+    const uint first_position = tile.first_position + min(wave_row, last_row) / group; // of the wave's rows
     const uint last_position = tile.first_position + min(wave_row + kFragment - 1, last_row) / group;
     {
-        const uint from = ((tile.first_token + token) * push.q_stride + (kv_head * group + row % group) * head_size) / 4;
+        const uint from = ((tile.first_token + token) * push.q_stride + (kv_head * group + row % group) * head_size +
+                           member * key_dims) / 4;
         [[unroll]] for (uint f = 0; f < n_key_fragments; f++) {
             const uint dim = key_dim(f);
             [[unroll]] for (uint e = 0; e < n_each; e += 4) {
@@ -225,15 +258,22 @@ void main() {
     const uint n_pages = tile_last / page_tokens + 1;
     const uint pages_per_split = (n_pages - first_page + gl_NumWorkGroups.z - 1) / gl_NumWorkGroups.z;
     const uint begin = (first_page + split * pages_per_split) * page_tokens;
-    const uint end = min(last_position + 1, begin + pages_per_split * page_tokens);
+    // A team's waves make the same rounds, and so do all teams, for the barriers' sake.
+    const uint end = min((team > 1 ? tile_last : last_position) + 1, begin + pages_per_split * page_tokens);
     for (uint base = begin; base < end; base += kStep) {
         const uint page = pages[tile.sequence * max_pages + base / page_tokens];
         const KvHead k_head = kv_head_of(type_k, push.k_pool, page, n_kv_heads, page_tokens, head_size, kv_head);
-        const KvHead v_head = kv_head_of(type_v, push.v_pool, page, n_kv_heads, page_tokens, head_size, kv_head);
+        const KvHead v_head = kv_head_of(type_v, push.v_pool, page, n_kv_heads, page_tokens, value_row, kv_head);
+        SUMS s[2];
+        if (team > 1) {
+            [[unroll]] for (uint u = 0; u < 2; u++) s[u] = scores(k_head, base % page_tokens + u * kFragment);
+            add_parts(s, base / kStep % 2);
+            if (base > last_position) continue;
+        }
         if (base + kStep - 1 <= first_position && last_position - base < push.window) {
-            round_of(k_head, v_head, base, end, false);
+            round_of(s, k_head, v_head, base, end, false);
         } else {
-            round_of(k_head, v_head, base, end, true);
+            round_of(s, k_head, v_head, base, end, true);
         }
     }
 
@@ -243,10 +283,10 @@ void main() {
     uint to;
     if (is_split != 0) { // attention_combine.comp adds the sink and divides
         const uint r = wave_row - tile.first_row + lane_row;
-        to = (((tile_index * n_kv_heads + kv_head) * gl_NumWorkGroups.z + split) * n_rows + r) * (head_size + 2);
-        if (lane_group == 0) {
-            partials[to + head_size] = m;
-            partials[to + head_size + 1] = total;
+        to = (((tile_index * n_kv_heads + kv_head) * gl_NumWorkGroups.z + split) * n_rows + r) * (value_size + 2);
+        if (lane_group == 0 && member == 0) {
+            partials[to + value_size] = m;
+            partials[to + value_size + 1] = total;
         }
     } else {
         if (has_sinks != 0) {
@@ -256,7 +296,7 @@ void main() {
             total = total * factor + exp2(sink - largest);
         }
         factor /= total;
-        to = (tile.first_token + token) * push.y_stride + (kv_head * group + row % group) * head_size;
+        to = (tile.first_token + token) * push.y_stride + (kv_head * group + row % group) * value_size;
     }
     [[unroll]] for (uint s = 0; s < n_sets; s++) {
         [[unroll]] for (uint j = 0; j < set_dims; j++) {
@@ -264,7 +304,7 @@ void main() {
                 const uint r = sum_row(i);
                 const uint word = s * kFragment + r % set_words;
                 if (word >= n_words) continue;
-                const uint dim = word * word_dims + r / set_words * set_dims + j;
+                const uint dim = (member * n_words + word) * word_dims + r / set_words * set_dims + j;
                 const float value = acc[s * set_dims + j][i] * factor;
                 if (is_split != 0) {
                     partials[to + dim] = value;

@@ -1,6 +1,6 @@
 #version 460
 // A step with one token of each sequence, from qkv to attended values in one dispatch: what rope_store.comp and attention.comp do.
-//   qkv: (n_tokens, row_stride) f32, heads in order Q, K, V; Y: (n_tokens, y_stride) f32; K, V: paged (kv.glsl)
+//   qkv: (n_tokens, row_stride) f32, heads in order Q, K, V (none if latent: V is the front of K); Y: (n_tokens, y_stride) f32; K, V: paged (kv.glsl)
 // A tile is some of the query heads of one token that share a K/V head. Every workgroup normalises and rotates its own queries
 // and keeps them in shared memory; the one whose split ends with the new token first stores that token's K and V. (Tiles of one
 // K/V head, if a group is larger than a tile, store the same bytes.)
@@ -23,7 +23,7 @@ layout(binding = BIND_QKV, scalar) readonly restrict buffer Qkv { float qkv[]; }
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
 layout(binding = BIND_PARTIALS, scalar) writeonly restrict buffer Partials { float partials[]; };
 
-const uint n_held = n_rows + 2u; // the queries, then K, then V
+const uint n_held = (n_rows + 1u) * head_size + value_size; // the queries, then K, then V
 #include "rope.glsl"
 #include "kv_store.glsl"
 #include "attention_rows.glsl"
@@ -47,11 +47,14 @@ void main() {
     const uint from = token * push.row_stride;
     [[dont_unroll]] for (uint r = 0; r < n_rows; r++) {
         const uint row = min(tile.first_row + r, group - 1u);
-        take_head(from + (kv_head * group + row) * head_size, r * head_size, push.q_norm, push.eps, true);
+        take_head(from + (kv_head * group + row) * head_size, r * head_size, head_size, push.q_norm, push.eps, true);
     }
     if (has_new) {
-        take_head(from + (n_heads + kv_head) * head_size, k_at, push.k_norm, push.eps, true);
-        take_head(from + (n_heads + n_kv_heads + kv_head) * head_size, v_at, 0, push.eps, false);
+        take_head(from + (n_heads + kv_head) * head_size, k_at, head_size, push.k_norm, push.eps, true);
+        if (is_latent == 0) {
+            const uint values = from + (n_heads + n_kv_heads) * head_size;
+            take_head(values + kv_head * value_size, v_at, value_size, 0, push.eps, false);
+        }
     }
     subgroupMemoryBarrierShared();
     subgroupBarrier();
@@ -61,8 +64,8 @@ void main() {
     subgroupBarrier();
     if (has_new) {
         const uint page = pages[tile.sequence * max_pages + position / page_tokens];
-        store(type_k, false, push.k_pool, page, kv_head, position % page_tokens, k_at);
-        store(type_v, true, push.v_pool, page, kv_head, position % page_tokens, v_at);
+        store(type_k, false, push.k_pool, page, kv_head, position % page_tokens, k_at, head_size);
+        if (is_latent == 0) store(type_v, true, push.v_pool, page, kv_head, position % page_tokens, v_at, value_size);
         subgroupMemoryBarrierBuffer();
     }
     subgroupBarrier(); // what a lane stored, others load

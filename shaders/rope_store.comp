@@ -1,6 +1,6 @@
 #version 460
 // One workgroup (a single subgroup) per token and head of qkv (n_tokens, row_stride) f32, heads in order Q, K, V:
-//   Q: optional RMS norm, rotation, back in place.  K: the same, then into the cache.  V: into the cache.
+//   Q: optional RMS norm, rotation, back in place.  K: the same, then into the cache.  V (none if latent): into the cache.
 #include "common.glsl"
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #include "kv.glsl"
@@ -13,7 +13,7 @@ layout(binding = BIND_PAGES, scalar) readonly restrict buffer Pages { uint pages
 layout(binding = BIND_TABLE, scalar) readonly restrict buffer Table { vec2 table[]; };
 layout(binding = BIND_QKV, scalar) restrict buffer Qkv { float qkv[]; };
 
-const uint n_held = 1u;
+const uint n_held = head_size > value_size ? head_size : value_size;
 #include "rope.glsl"
 #include "kv_store.glsl"
 
@@ -21,10 +21,11 @@ void main() {
     const uint h = gl_WorkGroupID.x;
     const uint t = gl_WorkGroupID.y;
     if (t >= counts[kCountTokens]) return;
-    const uint from = t * push.row_stride + h * head_size;
     const bool is_q = h < n_heads;
-    const bool is_v = h >= n_heads + n_kv_heads;
-    take_head(from, 0, is_q ? push.q_norm : push.k_norm, push.eps, !is_v);
+    const uint keys_end = n_heads + n_kv_heads;
+    const bool is_v = h >= keys_end;
+    const uint from = t * push.row_stride + min(h, keys_end) * head_size + (max(h, keys_end) - keys_end) * value_size;
+    take_head(from, 0, is_v ? value_size : head_size, is_q ? push.q_norm : push.k_norm, push.eps, !is_v);
     barrier();
     if (!is_v) rotate_head(0, t);
     barrier();
@@ -36,8 +37,8 @@ void main() {
     const uint page = pages[token.z * max_pages + token.y / page_tokens];
     const uint slot = token.y % page_tokens;
     if (is_v) {
-        store(type_v, true, push.v_pool, page, h - n_heads - n_kv_heads, slot, 0);
+        store(type_v, true, push.v_pool, page, h - keys_end, slot, 0, value_size);
     } else {
-        store(type_k, false, push.k_pool, page, h - n_heads, slot, 0);
+        store(type_k, false, push.k_pool, page, h - n_heads, slot, 0, head_size);
     }
 }

@@ -5,6 +5,7 @@
 #include "gpu/device.h"
 #include "gpu/instance.h"
 #include "gpu/pipeline.h"
+#include "kernels/fragment_map.h"
 #include "kernels/ops.h"
 #include "kernels/pipeline_store.h"
 #include "kernels/policy.h"
@@ -16,6 +17,7 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
+#include <tuple>
 
 using namespace vkinfer;
 
@@ -148,6 +150,53 @@ TEST_CASE("every weight type compiles without spills or scratch, whatever reads 
                     compile(op, kernels::CoopmatMode::off, q8);
             }
         }
+        pipelines.for_each(
+            [&](const std::string& name, const kernels::ShaderInfo& shader, const gpu::Pipeline& pipeline) {
+                const gpu::PipelineStats stats = pipeline.stats();
+                INFO(name);
+                CHECK(stats.vgprs.value_or(0) > 0);
+                CHECK(stats.spilled_vgprs.value_or(0) + stats.spilled_sgprs.value_or(0) == 0);
+                CHECK(stats.scratch_bytes.value_or(0) == 0);
+                if (shader.coopmat) CHECK(stats.count_instructions("v_wmma") > 0);
+            });
+    }
+}
+
+TEST_CASE("attention of large heads and of MLA's compiles without spills or scratch") {
+    using enum format::TensorType;
+    gpu::Instance instance;
+    gpu::Device device(instance, "", {.capture_statistics = true});
+    kernels::Policy policy = kernels::choose_policy(device.capabilities(), {});
+    policy.fragments = kernels::expected_fragment_map(policy, device.info().name);
+    for (const format::TensorType type : {f32, f16, q8_0, q5_1, q4_0}) {
+        kernels::PipelineStore pipelines(device);
+        size_t n_matrix = 0;
+        for (const auto& [head_size, value_size, is_latent] :
+             {std::tuple{192u, 192u, false}, std::tuple{192u, 128u, false}, std::tuple{256u, 256u, false},
+              std::tuple{512u, 512u, false}, std::tuple{576u, 512u, true}}) {
+            const kernels::AttentionShape shape{.n_heads = 16,
+                                                .n_kv_heads = is_latent ? 1u : 4u,
+                                                .head_size = head_size,
+                                                .value_size = value_size,
+                                                .is_latent = is_latent,
+                                                .type_k = type,
+                                                .type_v = type,
+                                                .max_pages = 8};
+            const kernels::RopeStore store{.shape = shape, .n_tokens = 1, .stride = 4096, .n_rot = 64};
+            for (const uint32_t n_tokens : {1u, 4u, 512u}) {
+                kernels::Attention op{.shape = shape, .n_tokens = n_tokens, .n_tiles = 8, .n_splits = 2};
+                op.q_stride = op.y_stride = 16 * 1024;
+                op.rows_per_tile = n_tokens == 1 ? kernels::attention_decode_rows(shape, policy)
+                                                 : kernels::attention_rows(shape, n_tokens, policy);
+                const auto lowered = n_tokens == 1 ? kernels::lower(kernels::AttentionDecode{store, op}, policy)
+                                                   : kernels::lower(op, policy);
+                for (const kernels::Dispatch& dispatch : lowered.dispatches) pipelines.get(dispatch);
+                n_matrix += lowered.dispatches[0].shader->coopmat;
+            }
+        }
+        // Halves cannot hold all f32, and a quarter of 576 dimensions is no number of blocks.
+        const size_t expected = type == f32 ? 0 : type == f16 ? 5 : 4;
+        CHECK(n_matrix == (policy.fragments.is_known() ? expected : 0));
         pipelines.for_each(
             [&](const std::string& name, const kernels::ShaderInfo& shader, const gpu::Pipeline& pipeline) {
                 const gpu::PipelineStats stats = pipeline.stats();

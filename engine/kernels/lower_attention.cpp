@@ -10,30 +10,44 @@ namespace {
 
 using format::TensorType;
 
-constexpr uint32_t kFragment = 16;         // of shaders/attention_coopmat.comp
-constexpr uint32_t kCoopmatWaves = 4;      // waves of a workgroup, 16 query rows each
-constexpr uint32_t kCoopmatMinTokens = 16; // fewer leave most rows of a tile empty
+constexpr uint32_t kFragment = 16;          // of shaders/attention_coopmat.comp
+constexpr uint32_t kCoopmatWaves = 4;       // most waves of a workgroup with rows of their own, 16 each
+constexpr uint32_t kCoopmatMaxWaves = 8;    // with all that share a row
+constexpr uint32_t kMaxTeam = 8;            // waves that share a row
+constexpr uint32_t kCoopmatRegisters = 136; // of a lane for Q and O; 128 for heads of 128 on RDNA3
+constexpr uint32_t kCoopmatMinTokens = 16;  // fewer leave most rows of a tile empty
 
 /// Types whose values halves can hold (kv_halves.glsl).
 bool is_half_type(TensorType type) {
     return is_kv_type(type) && type != TensorType::f32 && type != TensorType::bf16;
 }
 
-/// Whether attention can run on fragments that are filled in registers.
-bool fits_fragments(const AttentionShape& shape, const Policy& policy) {
+/// Waves that share a row of queries on fragments that are filled in registers; 0 where such attention cannot run.
+uint32_t coopmat_team(const AttentionShape& shape, const Policy& policy) {
     const CoopmatTiles& tiles = policy.tiles;
-    return policy.coopmat && policy.fragments.is_known() && tiles.subgroup_size == 32 && tiles.frag_m == kFragment &&
-           tiles.frag_n == kFragment && tiles.frag_k == kFragment && policy.fragments.k_groups <= 2 &&
-           shape.head_size % kFragment == 0 && shape.head_size <= 128 && // registers: all of Q and O
-           is_half_type(shape.type_k) && is_half_type(shape.type_v);
+    const uint32_t k_groups = policy.fragments.k_groups;
+    if (!policy.coopmat || k_groups == 0 || k_groups > 2 || tiles.subgroup_size != 32 || tiles.frag_m != kFragment ||
+        tiles.frag_n != kFragment || tiles.frag_k != kFragment || !is_half_type(shape.type_k) ||
+        !is_half_type(shape.type_v)) {
+        return 0;
+    }
+    // A part of K begins with a granule, and with a block where the type has any; one of V with a word and a block.
+    const uint32_t key_unit = std::max(kFragment, format::traits(shape.type_k).block_elements);
+    const uint32_t value_unit = std::max(kFragment, format::traits(shape.type_v).block_elements);
+    for (uint32_t team = 1; team <= kMaxTeam; ++team) {
+        if (shape.head_size % (team * key_unit) != 0 || shape.v_size() % (team * value_unit) != 0) continue;
+        const uint32_t registers = shape.head_size / team / (2 * k_groups) + shape.v_size() / team / 2;
+        if (registers <= kCoopmatRegisters) return team;
+    }
+    return 0;
 }
 
-/// Fragments of K that a lane fills from one load of 16 bytes, or of fewer where the head is no multiple of more.
-uint32_t key_fragments(const AttentionShape& shape, const Policy& policy) {
+/// Fragments of K that a lane fills from one load of 16 bytes, or of fewer where a wave's part is no multiple of more.
+uint32_t key_fragments(const AttentionShape& shape, const Policy& policy, uint32_t team) {
     const uint32_t k_groups = policy.fragments.k_groups, n_each = kFragment / k_groups;
     const uint32_t wanted = shape.type_k == TensorType::f16 ? n_each : shape.type_k == TensorType::q8_0 ? 16 : 32;
     uint32_t n = std::max(1u, wanted / n_each);
-    while (n > 1 && shape.head_size % (n * n_each * k_groups) != 0) n /= 2;
+    while (n > 1 && shape.head_size / team % (n * n_each * k_groups) != 0) n /= 2;
     return n;
 }
 
@@ -66,9 +80,11 @@ Lowered lower(const RopeStore& op, const Policy& policy) {
     const AttentionShape& s = op.shape;
     const shader::RopeStoreSpec spec{.local_size = policy.subgroup_size,
                                      .head_size = s.head_size,
+                                     .value_size = s.v_size(),
                                      .n_heads = s.n_heads,
                                      .n_kv_heads = s.n_kv_heads,
                                      .n_rot = op.n_rot,
+                                     .rot_first = op.rot_first,
                                      .rope_kind = static_cast<uint32_t>(op.kind),
                                      .has_qk_norm = op.q_norm != 0,
                                      .type_k = static_cast<uint32_t>(s.type_k),
@@ -81,7 +97,7 @@ Lowered lower(const RopeStore& op, const Policy& policy) {
                                      .k_norm = op.k_norm,
                                      .row_stride = op.stride,
                                      .eps = op.eps};
-    const uint32_t heads = s.n_heads + 2 * s.n_kv_heads;
+    const uint32_t heads = s.n_heads + (s.is_latent ? 1 : 2) * s.n_kv_heads;
     Dispatch dispatch;
     dispatch.shader = shader_of("rope_store");
     dispatch.specialization = spec_words(spec);
@@ -94,15 +110,27 @@ Lowered lower(const RopeStore& op, const Policy& policy) {
     return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {}};
 }
 
+namespace {
+
+/// A lane of the plain kernels keeps its part of every row's output: fewer rows of large heads.
+uint32_t plain_rows(const AttentionShape& shape, const Policy& policy) {
+    return std::min(policy.attention_rows, std::max(1u, policy.attention_rows * 256 / shape.v_size()));
+}
+
+} // namespace
+
 uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Policy& policy) {
     const uint32_t group = shape.n_heads / shape.n_kv_heads;
-    if (n_tokens <= 4) return std::min(group, policy.attention_rows); // decode: a tile per token
-    if (n_tokens >= kCoopmatMinTokens && fits_fragments(shape, policy)) return kCoopmatWaves * kFragment;
-    return policy.attention_rows;
+    if (n_tokens <= 4) return std::min(group, plain_rows(shape, policy)); // decode: a tile per token
+    if (n_tokens >= kCoopmatMinTokens) {
+        if (const uint32_t team = coopmat_team(shape, policy); team != 0)
+            return std::min(kCoopmatWaves, std::max(1u, kCoopmatMaxWaves / team)) * kFragment;
+    }
+    return plain_rows(shape, policy);
 }
 
 uint32_t attention_decode_rows(const AttentionShape& shape, const Policy& policy) {
-    return std::min(shape.n_heads / shape.n_kv_heads, policy.attention_rows);
+    return std::min(shape.n_heads / shape.n_kv_heads, plain_rows(shape, policy));
 }
 
 namespace {
@@ -114,20 +142,20 @@ Lowered with_combine(Dispatch dispatch, const Attention& op, const Policy& polic
     const AttentionShape& s = op.shape;
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     dispatch.groups = {s.n_kv_heads, op.n_tiles, op.n_splits};
-    dispatch.bytes = uint64_t{8} * op.n_tokens * s.n_heads * s.head_size;
-    dispatch.pair_flops = uint64_t{4} * s.n_heads * s.head_size;
-    dispatch.tile_key_bytes =
-        kv_page_bytes(s.type_k, s.n_kv_heads, 1, s.head_size) + kv_page_bytes(s.type_v, s.n_kv_heads, 1, s.head_size);
+    dispatch.bytes = uint64_t{4} * op.n_tokens * s.n_heads * (s.head_size + s.v_size());
+    dispatch.pair_flops = uint64_t{2} * s.n_heads * (s.head_size + s.v_size());
+    dispatch.tile_key_bytes = kv_page_bytes(s.type_k, s.n_kv_heads, 1, s.head_size) +
+                              (s.is_latent ? 0 : kv_page_bytes(s.type_v, s.n_kv_heads, 1, s.v_size()));
     dispatch.window = op.window;
     Lowered lowered;
     lowered.dispatches.push_back(std::move(dispatch));
     if (op.n_splits == 1) return lowered;
 
     lowered.scratch_bytes = {uint64_t{4} * op.n_tiles * s.n_kv_heads * op.n_splits * op.rows_per_tile *
-                             (s.head_size + 2)};
+                             (s.v_size() + 2)};
     Dispatch combine;
     combine.shader = shader_of("attention_combine");
-    combine.specialization = spec_words(shader::AttentionCombineSpec{.head_size = s.head_size,
+    combine.specialization = spec_words(shader::AttentionCombineSpec{.value_size = s.v_size(),
                                                                      .n_heads = s.n_heads,
                                                                      .n_kv_heads = s.n_kv_heads,
                                                                      .n_rows = op.rows_per_tile,
@@ -149,6 +177,8 @@ Spec attention_spec(const Attention& op, uint32_t local_size) {
     Spec spec;
     spec.local_size = local_size;
     spec.head_size = s.head_size;
+    spec.value_size = s.v_size();
+    spec.is_latent = s.is_latent;
     spec.n_heads = s.n_heads;
     spec.n_kv_heads = s.n_kv_heads;
     spec.n_rows = op.rows_per_tile;
@@ -181,6 +211,7 @@ Lowered lower(const AttentionDecode& op, const Policy& policy) {
     const Attention& a = op.attention;
     auto spec = attention_spec<shader::AttentionDecodeSpec>(a, policy.subgroup_size);
     spec.n_rot = op.rope.n_rot;
+    spec.rot_first = op.rope.rot_first;
     spec.rope_kind = static_cast<uint32_t>(op.rope.kind);
     spec.has_qk_norm = op.rope.q_norm != 0;
     auto push = attention_push<shader::AttentionDecodePush>(a);
@@ -200,12 +231,14 @@ Lowered lower(const AttentionDecode& op, const Policy& policy) {
 Lowered lower(const Attention& op, const Policy& policy) {
     enum : uint32_t { kCounts, kTiles, kPages, kQ, kY, kKv, kPartials };
     Dispatch dispatch;
-    if (op.rows_per_tile % kFragment == 0 && fits_fragments(op.shape, policy)) {
-        auto spec =
-            attention_spec<shader::AttentionCoopmatSpec>(op, op.rows_per_tile / kFragment * policy.tiles.subgroup_size);
+    const uint32_t team = op.rows_per_tile % kFragment == 0 ? coopmat_team(op.shape, policy) : 0;
+    if (team != 0) {
+        auto spec = attention_spec<shader::AttentionCoopmatSpec>(op, op.rows_per_tile / kFragment * team *
+                                                                         policy.tiles.subgroup_size);
         spec.k_groups = policy.fragments.k_groups;
         spec.rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart;
-        spec.key_fragments = key_fragments(op.shape, policy);
+        spec.key_fragments = key_fragments(op.shape, policy, team);
+        spec.team = team;
         dispatch.shader = shader_of("attention_coopmat");
         dispatch.specialization = spec_words(spec);
     } else {

@@ -100,13 +100,19 @@ enum class RopeKind : uint32_t { none = 0, neox = 1, norm = 2 };
 struct AttentionShape {
     uint32_t n_heads = 0;
     uint32_t n_kv_heads = 0;
-    uint32_t head_size = 0;
+    uint32_t head_size = 0;  ///< of Q and K
+    uint32_t value_size = 0; ///< of V; 0: as K
+    /// V is the first value_size dimensions of K's rows (MLA): type_v and v_pool are K's, and qkv has no V.
+    bool is_latent = false;
     format::TensorType type_k = format::TensorType::f16;
     format::TensorType type_v = format::TensorType::f16;
     uint32_t page_tokens = 64;
     uint32_t max_pages = 1; ///< entries of one sequence in the page table
     uint64_t k_pool = 0;    ///< device addresses of the layer's pools
     uint64_t v_pool = 0;
+
+    uint32_t v_size() const { return value_size == 0 ? head_size : value_size; }
+    uint32_t y_width() const { return n_heads * v_size(); }
 };
 
 /// Per head: norm, rotation, store.  Operands: counts, tokens, pages, table, qkv (n_tokens, stride), kv.
@@ -115,6 +121,7 @@ struct RopeStore {
     uint32_t n_tokens = 0;
     uint32_t stride = 0;
     uint32_t n_rot = 0;
+    uint32_t rot_first = 0; ///< dimensions before it are not rotated
     RopeKind kind = RopeKind::neox;
     uint64_t q_norm = 0; ///< device address of head_size floats, or 0 for no norm
     uint64_t k_norm = 0;

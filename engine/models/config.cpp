@@ -86,19 +86,20 @@ ModelConfig read_config(const format::GgufFile& file) {
                                                           file.name(), config.n_heads, config.n_kv_heads));
     }
     config.head_size = file.get_or<uint32_t>(key("attention.key_length"), config.n_embd / config.n_heads);
-    const uint32_t value_size = file.get_or<uint32_t>(key("attention.value_length"), config.head_size);
-    if (config.head_size == 0 || config.head_size > 1024 || config.head_size % 8 != 0 ||
-        value_size != config.head_size) {
+    config.value_size = file.get_or<uint32_t>(key("attention.value_length"), config.head_size);
+    const auto is_head = [](uint32_t size) { return size > 0 && size <= 1024 && size % 8 == 0; };
+    if (!is_head(config.head_size) || !is_head(config.value_size)) {
         throw Error(
             ErrorKind::unsupported,
-            std::format("{}: heads of {} (K) and {} (V) dimensions.", file.name(), config.head_size, value_size),
-            "K and V must have the same size, a multiple of 8 up to 1024.");
+            std::format("{}: heads of {} (K) and {} (V) dimensions.", file.name(), config.head_size, config.value_size),
+            "K and V must have sizes that are multiples of 8 up to 1024.");
     }
     if (config.n_embd % kernels::kBlockElements != 0 || config.n_ff % kernels::kBlockElements != 0 ||
-        config.q_width() % kernels::kBlockElements != 0) {
+        config.attended_width() % kernels::kBlockElements != 0) {
         throw Error(ErrorKind::unsupported,
                     std::format("{}: widths {} (embedding), {} (feed-forward) and {} (heads) must be multiples of {}.",
-                                file.name(), config.n_embd, config.n_ff, config.q_width(), kernels::kBlockElements));
+                                file.name(), config.n_embd, config.n_ff, config.attended_width(),
+                                kernels::kBlockElements));
     }
     config.n_ctx_train = file.get_u32_in(key("context_length"), 1, 1u << 30);
     config.norm_eps = file.get<float>(key("attention.layer_norm_rms_epsilon"));

@@ -51,7 +51,8 @@ struct ModelConfig {
     uint32_t n_ff = 0;
     uint32_t n_heads = 0;
     uint32_t n_kv_heads = 0;
-    uint32_t head_size = 0;
+    uint32_t head_size = 0;  ///< of Q and K
+    uint32_t value_size = 0; ///< of V
     uint32_t n_vocab = 0;
     uint32_t n_ctx_train = 0;
     float norm_eps = 0;
@@ -63,8 +64,10 @@ struct ModelConfig {
     bool is_routed(uint32_t layer) const { return experts.n > 0 && layer >= experts.first_layer; }
     uint32_t window(uint32_t layer) const { return windows.empty() ? 0 : windows[layer]; }
     uint32_t q_width() const { return n_heads * head_size; }
-    uint32_t kv_width() const { return n_kv_heads * head_size; }
-    uint32_t qkv_width() const { return q_width() + 2 * kv_width(); }
+    uint32_t k_width() const { return n_kv_heads * head_size; }
+    uint32_t v_width() const { return n_kv_heads * value_size; }
+    uint32_t qkv_width() const { return q_width() + k_width() + v_width(); }
+    uint32_t attended_width() const { return n_heads * value_size; }
 };
 
 /// Reads the keys that all families share. Throws Error that names key and value.

@@ -39,22 +39,24 @@ std::vector<TensorNeed> decoder_tensors(const ModelConfig& c, const format::Gguf
         } else {
             need_matrices(needs, file, blk(il, "qkv"),
                           {{blk(il, "attn_q.weight"), c.q_width()},
-                           {blk(il, "attn_k.weight"), c.kv_width()},
-                           {blk(il, "attn_v.weight"), c.kv_width()}},
+                           {blk(il, "attn_k.weight"), c.k_width()},
+                           {blk(il, "attn_v.weight"), c.v_width()}},
                           c.n_embd);
             TensorNeed bias{blk(il, "attn_qkv.bias"), Kind::vector, {}, 0};
             bool has_bias = false;
             for (const auto& [name, width] :
-                 {std::pair{"attn_q.bias", c.q_width()}, std::pair{"attn_k.bias", c.kv_width()},
-                  std::pair{"attn_v.bias", c.kv_width()}}) {
+                 {std::pair{"attn_q.bias", c.q_width()}, std::pair{"attn_k.bias", c.k_width()},
+                  std::pair{"attn_v.bias", c.v_width()}}) {
                 const bool here = file.find_tensor(blk(il, name)) != nullptr;
                 has_bias = has_bias || here;
                 bias.sources.push_back({here ? blk(il, name) : "", width});
             }
             if (has_bias) needs.push_back(std::move(bias));
         }
-        needs.push_back(
-            {blk(il, "attn_output.weight"), Kind::matrix, {{blk(il, "attn_output.weight"), c.n_embd}}, c.q_width()});
+        needs.push_back({blk(il, "attn_output.weight"),
+                         Kind::matrix,
+                         {{blk(il, "attn_output.weight"), c.n_embd}},
+                         c.attended_width()});
         need_optional_vector(needs, file, blk(il, "attn_output.bias"), c.n_embd);
         if (c.is_routed(il)) {
             expert_tensors(needs, c, file, il);
@@ -199,6 +201,7 @@ private:
         const kernels::AttentionShape shape{.n_heads = c_.n_heads,
                                             .n_kv_heads = c_.n_kv_heads,
                                             .head_size = c_.head_size,
+                                            .value_size = c_.value_size,
                                             .type_k = kv_.type_k,
                                             .type_v = kv_.type_v,
                                             .page_tokens = kv_.page_tokens,
@@ -220,11 +223,11 @@ private:
                                            .rows_per_tile = shape_.rows_per_tile,
                                            .n_splits = shape_.n_splits,
                                            .q_stride = width,
-                                           .y_stride = c_.q_width(),
+                                           .y_stride = c_.attended_width(),
                                            .scale = c_.attention_scale,
                                            .window = c_.window(il),
                                            .sinks = w_.vector(blk(il, "attn_sinks.weight"))};
-        const graph::TensorId attended = activation(blk(il, "attention"), c_.q_width());
+        const graph::TensorId attended = activation(blk(il, "attention"), c_.attended_width());
         if (shape_.is_decode) {
             g_.add(blk(il, "attention"), kernels::AttentionDecode{rope, attention},
                    {counts_, tiles_, pages_, rope_table_, qkv, attended, kv});

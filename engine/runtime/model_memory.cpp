@@ -52,7 +52,7 @@ void describe_exactly(ModelMemory& model, const format::GgufFile& file, const Me
     if (wish.shares_layers) share_layers(model.weights);
     model.weight_requests = weight_requests(model.weights, file);
     for (uint32_t il = 0; il < model.config.n_layers; ++il) {
-        model.kv_layers.push_back({il, model.config.n_kv_heads, model.config.head_size, model.config.head_size});
+        model.kv_layers.push_back({il, model.config.n_kv_heads, model.config.head_size, model.config.value_size});
     }
     model.n_ctx_train = model.config.n_ctx_train;
     model.n_vocab = model.config.n_vocab;

@@ -10,6 +10,7 @@ StepShapes::StepShapes(const models::ModelConfig& config, const kernels::Policy&
     : heads_{.n_heads = config.n_heads,
              .n_kv_heads = config.n_kv_heads,
              .head_size = config.head_size,
+             .value_size = config.value_size,
              .type_k = type_k,
              .type_v = type_v},
       policy_(policy), limits_(limits) {}

@@ -1,7 +1,7 @@
 // Attention of a tile's query rows over a stretch of the paged cache, one subgroup a workgroup, for attention.comp and
 // attention_decode.comp. Scores: a lane owns a K row and multiplies it with query rows that are the same for all lanes.
 // Values: a lane owns words of V, each a few head dimensions; probabilities come from the lanes by broadcast.
-// With is_split unnormalised sums, maximum and denominator go to `partials` [tile][kv head][split][row][head_size + 2];
+// With is_split unnormalised sums, maximum and denominator go to `partials` [tile][kv head][split][row][value_size + 2];
 // attention_combine.comp merges them.
 // The includer declares the constants, push.{k_pool, v_pool, sinks, scale, window, y_stride}, the buffers pages, y and partials,
 // and query(): elements 4i .. 4i + 3 of a row's query.
@@ -11,7 +11,8 @@ vec4 query(uint row, uint i);
 const uint group = n_heads / n_kv_heads;
 // A word of V holds word_dims dimensions of a token. With fewer words than lanes, lanes share a word's column by tokens.
 const uint word_dims = KV_WORD_DIMS(type_v);
-const uint n_words = head_size / word_dims;
+const uint n_words = value_size / word_dims;
+const uint value_row = is_latent != 0 ? head_size : value_size; // dimensions of a row that begins with V
 const uint words_per_lane = (n_words + local_size - 1) / local_size;
 const uint n_sharers = local_size < 2 * n_words ? 1u : local_size < 4 * n_words ? 2u : local_size < 8 * n_words ? 4u : 8u;
 const uint granule_dims = KV_GRANULE_DIMS(type_k);
@@ -56,8 +57,8 @@ void add_values(KvHead head, uint slot, uint n_here, float s[n_rows]) {
         [[unroll]] for (uint i = 0; i < words_per_lane; i++) {
             // lanes beyond the last word repeat it and do not store
             const uint word = n_sharers > 1 ? lane % n_words : min(lane + i * local_size, n_words - 1);
-            const KvColumn column = kv_value_column(type_v, head, page_tokens, word);
-            const uvec4 words = AddrU32x4(column.codes).v[(slot + t) / 4 * n_words];
+            const KvColumn column = kv_value_column(type_v, head, page_tokens, word, is_latent != 0);
+            const uvec4 words = kv_column_words(column, n_words, (slot + t) / 4, is_latent != 0);
             [[unroll]] for (uint j = 0; j < 4; j++) {
                 float row_p[n_rows];
                 [[unroll]] for (uint r = 0; r < n_rows; r++) row_p[r] = p[j * n_rows + r];
@@ -124,7 +125,7 @@ void attend(Tile tile, uint kv_head, uint tile_index, uint split, uint row_posit
             l[r] = l[r] * correction + s[r]; // per lane; summed over lanes at the end
             [[unroll]] for (uint i = 0; i < dims_per_lane; i++) acc[r * dims_per_lane + i] *= correction;
         }
-        add_values(kv_head_of(type_v, push.v_pool, page, n_kv_heads, page_tokens, head_size, kv_head), slot,
+        add_values(kv_head_of(type_v, push.v_pool, page, n_kv_heads, page_tokens, value_row, kv_head), slot,
                    min(local_size, end - base), s);
     }
 
@@ -150,14 +151,14 @@ void attend(Tile tile, uint kv_head, uint tile_index, uint split, uint row_posit
         }
         uint to;
         if (is_split != 0) {
-            to = (((tile_index * n_kv_heads + kv_head) * n_splits + split) * n_rows + r) * (head_size + 2);
+            to = (((tile_index * n_kv_heads + kv_head) * n_splits + split) * n_rows + r) * (value_size + 2);
             if (lane == 0) {
-                partials[to + head_size] = m[r];
-                partials[to + head_size + 1] = total;
+                partials[to + value_size] = m[r];
+                partials[to + value_size + 1] = total;
             }
         } else {
             const uint row = tile.first_row + r;
-            to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * head_size;
+            to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * value_size;
         }
         [[unroll]] for (uint i = 0; i < words_per_lane; i++) {
             const uint word = lane + i * local_size;

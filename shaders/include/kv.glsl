@@ -144,15 +144,23 @@ void kv_take8(uint type, inout KvGranule g, out float x[8]) {
 }
 
 // Where the word of V that holds dimensions unit * kv_word_dims() .. of token 0 lies, and with it its scale and high bits. The
-// granules of a word are as many apart as a token has words.
+// granules of a word are as many apart as a token has words. `is_latent`: V is the front of K's rows and lies as K does.
 struct KvColumn {
     uint64_t codes, highs, scales;
     uint high_shift;
 };
-KvColumn kv_value_column(uint type, KvHead head, uint page_tokens, uint unit) {
+KvColumn kv_value_column(uint type, KvHead head, uint page_tokens, uint unit, bool is_latent) {
     const uint block = unit * kv_word_dims(type) / 32;
-    return KvColumn(head.codes + unit * 16, head.highs + block * page_tokens * 4,
+    const uint at = is_latent ? unit / 4 * page_tokens * 16 + unit % 4 * 4 : unit * 16;
+    return KvColumn(head.codes + at, head.highs + block * page_tokens * 4,
                     head.scales + block * page_tokens * kv_scale_unit(type), unit * kv_word_dims(type) % 32);
+}
+// The word in tokens 4 * quad .. 4 * quad + 3.
+uvec4 kv_column_words(KvColumn column, uint n_words, uint quad, bool is_latent) {
+    if (!is_latent) return AddrU32x4(column.codes).v[quad * n_words];
+    uvec4 words;
+    [[unroll]] for (uint j = 0; j < 4; j++) words[j] = AddrU32(column.codes).v[16 * quad + 4 * j];
+    return words;
 }
 vec2 kv_column_scale(uint type, KvColumn column, uint token) {
     return kv_is_quantised(type) ? kv_scale(type, column.scales, token) : vec2(0.0);

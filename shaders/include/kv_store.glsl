@@ -1,5 +1,5 @@
 // A token's K and V into the paged cache (kv.glsl). Quantised types follow the reference quantisers.
-// The includer declares head[] and the constants n_kv_heads, page_tokens, head_size and local_size (one subgroup).
+// The includer declares head[] and the constants n_kv_heads, page_tokens and local_size (one subgroup).
 // Nearest of sixteen levels that ascend.
 uint nearest_iq4(float x) {
     uint best = 0;
@@ -80,13 +80,13 @@ uint word_of(uint type, uint first, vec3 scale, out uint high) {
     return word;
 }
 
-// Stores head[from ..] as a token of a K/V head: one unit of 32 dimensions, or one word where the type has no blocks, per lane
+// Stores n_dims of head[from ..] as a token of a K/V head: one unit of 32 dimensions, or one word where the type has no blocks, per lane
 // and turn.
-void store(uint type, bool is_value, uint64_t pool, uint page, uint kv_head, uint slot, uint from) {
-    const KvHead to = kv_head_of(type, pool, page, n_kv_heads, page_tokens, head_size, kv_head);
+void store(uint type, bool is_value, uint64_t pool, uint page, uint kv_head, uint slot, uint from, uint n_dims) {
+    const KvHead to = kv_head_of(type, pool, page, n_kv_heads, page_tokens, n_dims, kv_head);
     const uint dims = kv_word_dims(type);
     const uint unit_dims = kv_is_quantised(type) ? 32 : dims;
-    for (uint unit = gl_LocalInvocationIndex; unit < head_size / unit_dims; unit += local_size) {
+    for (uint unit = gl_LocalInvocationIndex; unit < n_dims / unit_dims; unit += local_size) {
         vec3 scale = vec3(0.0);
         if (kv_is_quantised(type)) {
             scale = block_scale(type, from + unit * 32);
@@ -103,7 +103,7 @@ void store(uint type, bool is_value, uint64_t pool, uint page, uint kv_head, uin
             const uint bits = word_of(type, from + word * dims, scale, high);
             highs |= high << (dims * w);
             const uint key_at = (word / 4 * page_tokens + slot) * 4 + word % 4;
-            const uint value_at = (slot / 4 * (head_size / dims) + word) * 4 + slot % 4;
+            const uint value_at = (slot / 4 * (n_dims / dims) + word) * 4 + slot % 4;
             AddrU32(to.codes).v[is_value ? value_at : key_at] = bits;
         }
         if (kv_has_high_bits(type)) AddrU32(to.highs).v[unit * page_tokens + slot] = highs;

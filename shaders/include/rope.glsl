@@ -1,32 +1,32 @@
 // Heads in shared memory: taken from rows of qkv, normalised and rotated. For workgroups of one subgroup.
-// The includer declares the buffers qkv and table, the constants head_size, n_rot, rope_kind, has_qk_norm and local_size, and
-// n_held: how many heads are held.
+// The includer declares the buffers qkv and table, the constants n_rot, rot_first, rope_kind, has_qk_norm and local_size, and
+// n_held: how many elements are held.
 const uint kRopeNone = 0u;
 const uint kRopeNeox = 1u; // pairs (i, i + n_rot / 2)
 const uint kRopeNorm = 2u; // pairs (2i, 2i + 1)
 
-shared float head[n_held * head_size];
+shared float head[n_held];
 
-// head[to ..] = qkv[from ..], with an RMS norm of these weights when the model has one.
-void take_head(uint from, uint to, uint64_t norm_weight, float eps, bool has_norm) {
+// head[to ..] = qkv[from ..], n_dims of them, with an RMS norm of these weights when the model has one.
+void take_head(uint from, uint to, uint n_dims, uint64_t norm_weight, float eps, bool has_norm) {
     float sum = 0.0;
-    for (uint i = gl_LocalInvocationIndex; i < head_size; i += local_size) {
+    for (uint i = gl_LocalInvocationIndex; i < n_dims; i += local_size) {
         const float v = qkv[from + i];
         head[to + i] = v;
         sum += v * v;
     }
     if (has_qk_norm == 0 || !has_norm) return;
-    const float scale = inversesqrt(subgroupAdd(sum) / float(head_size) + eps);
-    for (uint i = gl_LocalInvocationIndex; i < head_size; i += local_size) head[to + i] *= scale * AddrF32(norm_weight).v[i];
+    const float scale = inversesqrt(subgroupAdd(sum) / float(n_dims) + eps);
+    for (uint i = gl_LocalInvocationIndex; i < n_dims; i += local_size) head[to + i] *= scale * AddrF32(norm_weight).v[i];
 }
 
-// Rotates head[at ..] to the position of a token of the step. Needs a barrier before and after.
+// Rotates n_rot dimensions of head[at ..] from rot_first on to the position of a token of the step. Needs a barrier before and after.
 void rotate_head(uint at, uint token) {
     if (rope_kind == kRopeNone) return;
     for (uint i = gl_LocalInvocationIndex; i < n_rot / 2; i += local_size) {
         const vec2 cs = table[token * (n_rot / 2) + i];
-        const uint a = at + (rope_kind == kRopeNeox ? i : 2 * i);
-        const uint b = at + (rope_kind == kRopeNeox ? i + n_rot / 2 : 2 * i + 1);
+        const uint a = at + rot_first + (rope_kind == kRopeNeox ? i : 2 * i);
+        const uint b = at + rot_first + (rope_kind == kRopeNeox ? i + n_rot / 2 : 2 * i + 1);
         const float va = head[a], vb = head[b];
         head[a] = va * cs.x - vb * cs.y;
         head[b] = va * cs.y + vb * cs.x;

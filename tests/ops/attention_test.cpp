@@ -22,6 +22,13 @@ struct Geometry {
     bool qk_norm;
     uint32_t window = 0; ///< 0: none
     bool sinks = false;
+    uint32_t value_size = 0; ///< 0: as head_size
+    bool latent = false;     ///< V is the front of K
+    uint32_t rot_first = 0;
+
+    uint32_t v_size() const { return value_size == 0 ? head_size : value_size; }
+    uint32_t v_heads() const { return latent ? 0 : n_kv_heads; } ///< in qkv
+    uint32_t width() const { return (n_heads + n_kv_heads) * head_size + v_heads() * v_size(); }
 };
 
 /// A step: chunks of several sequences with what their caches hold already.
@@ -56,18 +63,19 @@ enum class Kernel : uint8_t { two_steps, decode };
 
 /// Rotated and normalised heads in float64.
 struct Reference {
-    std::vector<double> q, k, v; ///< (tokens, heads, head_size)
+    std::vector<double> q, k, v; ///< (tokens, heads, size of a head)
 };
 
 Reference reference_heads(const Geometry& g, const std::vector<float>& qkv, const std::vector<uint32_t>& positions,
                           const std::vector<float>& q_norm, const std::vector<float>& k_norm) {
     Reference r;
-    const uint32_t heads = g.n_heads + 2 * g.n_kv_heads;
+    const uint32_t heads = g.n_heads + g.n_kv_heads + g.v_heads();
     for (size_t t = 0; t < positions.size(); ++t) {
+        const float* from = &qkv[t * g.width()];
         for (uint32_t h = 0; h < heads; ++h) {
-            std::vector<double> x(g.head_size);
-            for (uint32_t d = 0; d < g.head_size; ++d) x[d] = qkv[(t * heads + h) * g.head_size + d];
             const bool is_q = h < g.n_heads, is_v = h >= g.n_heads + g.n_kv_heads;
+            std::vector<double> x(from, from + (is_v ? g.v_size() : g.head_size));
+            from += x.size();
             if (g.qk_norm && !is_v) {
                 double sum = 0;
                 for (const double e : x) sum += e * e;
@@ -77,8 +85,9 @@ Reference reference_heads(const Geometry& g, const std::vector<float>& qkv, cons
             if (g.rope != kernels::RopeKind::none && !is_v) {
                 for (uint32_t i = 0; i < g.n_rot / 2; ++i) {
                     const double angle = positions[t] * std::pow(10000.0, -2.0 * i / g.n_rot);
-                    const uint32_t a = g.rope == kernels::RopeKind::neox ? i : 2 * i;
-                    const uint32_t b = g.rope == kernels::RopeKind::neox ? i + g.n_rot / 2 : 2 * i + 1;
+                    const bool is_neox = g.rope == kernels::RopeKind::neox;
+                    const uint32_t a = g.rot_first + (is_neox ? i : 2 * i);
+                    const uint32_t b = g.rot_first + (is_neox ? i + g.n_rot / 2 : 2 * i + 1);
                     const double xa = x[a], xb = x[b];
                     x[a] = xa * std::cos(angle) - xb * std::sin(angle);
                     x[b] = xa * std::sin(angle) + xb * std::cos(angle);
@@ -86,6 +95,7 @@ Reference reference_heads(const Geometry& g, const std::vector<float>& qkv, cons
             }
             auto& to = is_q ? r.q : is_v ? r.v : r.k;
             to.insert(to.end(), x.begin(), x.end());
+            if (g.latent && !is_q) r.v.insert(r.v.end(), x.begin(), x.begin() + g.v_size());
         }
     }
     return r;
@@ -98,8 +108,7 @@ using Plant = std::function<void(kernels::Policy&)>;
 double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::vector<Chunk>& chunks,
            uint32_t rows_per_tile, uint32_t n_splits, Kernel kernel = Kernel::two_steps, const Plant& plant = {}) {
     OpHarness& h = harness();
-    const uint32_t heads = g.n_heads + 2 * g.n_kv_heads;
-    const uint32_t width = heads * g.head_size;
+    const uint32_t width = g.width();
     const uint32_t group = g.n_heads / g.n_kv_heads;
     uint32_t n_sequences = 0, longest = 0;
     for (const Chunk& c : chunks) {
@@ -116,7 +125,7 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
     const gpu::Buffer k_pool =
         h.buffer(n_pages * kernels::kv_page_bytes(type_k, g.n_kv_heads, kPageTokens, g.head_size));
     const gpu::Buffer v_pool =
-        h.buffer(n_pages * kernels::kv_page_bytes(type_v, g.n_kv_heads, kPageTokens, g.head_size));
+        h.buffer(n_pages * kernels::kv_page_bytes(type_v, g.n_kv_heads, kPageTokens, g.v_size()));
     std::vector<uint64_t> frequencies;
     for (uint32_t i = 0; i < g.n_rot / 2; ++i)
         frequencies.push_back(static_cast<uint64_t>(std::pow(10000.0, -2.0 * i / g.n_rot) / (2 * M_PI) * 0x1p64));
@@ -128,12 +137,14 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
     const kernels::AttentionShape shape{.n_heads = g.n_heads,
                                         .n_kv_heads = g.n_kv_heads,
                                         .head_size = g.head_size,
+                                        .value_size = g.value_size,
+                                        .is_latent = g.latent,
                                         .type_k = type_k,
                                         .type_v = type_v,
                                         .page_tokens = kPageTokens,
                                         .max_pages = max_pages,
                                         .k_pool = k_pool.address(),
-                                        .v_pool = v_pool.address()};
+                                        .v_pool = g.latent ? k_pool.address() : v_pool.address()};
     const float scale = 1.0f / std::sqrt(static_cast<float>(g.head_size));
     kernels::Policy policy = h.policy();
     if (plant) plant(policy);
@@ -166,13 +177,14 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
         const gpu::Buffer token_buffer = h.buffer(tokens), tile_buffer = h.buffer(tiles);
         const gpu::Buffer qkv_buffer = h.buffer(qkv);
         const gpu::Buffer rope = h.buffer(uint64_t{8} * n_tokens * (g.n_rot / 2));
-        const gpu::Buffer y = h.buffer(uint64_t{4} * n_tokens * g.n_heads * g.head_size);
+        const gpu::Buffer y = h.buffer(uint64_t{4} * n_tokens * shape.y_width());
         h.run(kernels::RopeTable{frequency_buffer.address(), n_tokens, g.n_rot / 2, 1.0f},
               {&counts, &token_buffer, &rope}, policy);
         const kernels::RopeStore store{.shape = shape,
                                        .n_tokens = n_tokens,
                                        .stride = width,
                                        .n_rot = g.n_rot,
+                                       .rot_first = g.rot_first,
                                        .kind = g.rope,
                                        .q_norm = g.qk_norm ? q_norm_buffer.address() : 0,
                                        .k_norm = g.qk_norm ? k_norm_buffer.address() : 0,
@@ -183,7 +195,7 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
                                            .rows_per_tile = rows_per_tile,
                                            .n_splits = n_splits,
                                            .q_stride = width,
-                                           .y_stride = g.n_heads * g.head_size,
+                                           .y_stride = shape.y_width(),
                                            .scale = scale,
                                            .window = g.window,
                                            .sinks = g.sinks ? sink_buffer.address() : 0};
@@ -196,12 +208,12 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
         }
 
         const Reference r = reference_heads(g, qkv, positions, q_norm, k_norm);
-        const uint32_t kv_width = g.n_kv_heads * g.head_size;
+        const uint32_t k_width = g.n_kv_heads * g.head_size, v_width = g.n_kv_heads * g.v_size();
         for (uint32_t t = 0; t < n_tokens; ++t) {
             auto& k = all_k[sequences[t]];
             auto& v = all_v[sequences[t]];
-            k.insert(k.end(), r.k.begin() + t * kv_width, r.k.begin() + (t + 1) * kv_width);
-            v.insert(v.end(), r.v.begin() + t * kv_width, r.v.begin() + (t + 1) * kv_width);
+            k.insert(k.end(), r.k.begin() + t * k_width, r.k.begin() + (t + 1) * k_width);
+            v.insert(v.end(), r.v.begin() + t * v_width, r.v.begin() + (t + 1) * v_width);
         }
         if (pass == 0) continue;
         std::vector<double> expected;
@@ -219,11 +231,11 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
                 }
                 double total = g.sinks ? std::exp(sinks[head] - largest) : 0;
                 for (uint32_t j = first; j < p.size(); ++j) total += p[j] = std::exp(p[j] - largest);
-                for (uint32_t d = 0; d < g.head_size; ++d) {
+                for (uint32_t d = 0; d < g.v_size(); ++d) {
                     double sum = 0;
                     for (uint32_t j = first; j < p.size(); ++j)
                         sum += p[j] / total *
-                               all_v[sequences[t]][(uint64_t{j} * g.n_kv_heads + head / group) * g.head_size + d];
+                               all_v[sequences[t]][(uint64_t{j} * g.n_kv_heads + head / group) * g.v_size() + d];
                     expected.push_back(sum);
                 }
             }
@@ -315,6 +327,58 @@ TEST_CASE("tiles of a prefill: head sizes, types, windows, sinks, splits, page b
         }
     }
     CHECK(run(small, f16, q8_0, {{0, 90, 1}, {1, 0, 33}, {2, 63, 2}, {3, 31, 17}}, kPrefillRows, 1) < limit(f16, q8_0));
+}
+
+namespace {
+
+/// Heads beyond 128, heads with V of another size than K, and MLA's, whose V is the front of K.
+constexpr uint32_t kLatentRot = 64;
+Geometry large_head(uint32_t head_size, uint32_t value_size = 0, uint32_t window = 0, bool sinks = false) {
+    return {4, 2, head_size, 64, kernels::RopeKind::neox, true, window, sinks, value_size};
+}
+Geometry latent_head(uint32_t value_size, uint32_t window = 0) {
+    return {
+        6,    1,         value_size + kLatentRot, kLatentRot, kernels::RopeKind::norm, false, window, false, value_size,
+        true, value_size};
+}
+
+} // namespace
+
+TEST_CASE("large heads, V of another size than K, and V that is the front of K") {
+    using enum TensorType;
+    constexpr std::array kTypes{f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl};
+    const auto limit = [](TensorType k, TensorType v) { return std::max({limit_of(k), limit_of(v), 2e-6}); };
+    const std::vector<Chunk> chunks{{0, 70, 5}}, one{{0, 70, 1}, {1, 31, 1}};
+    const auto check = [&](const Geometry& g, TensorType type) {
+        INFO("heads of ", g.head_size, " and ", g.v_size(), ", ", std::string(format::to_string(type)));
+        CHECK(run(g, type, type, chunks, kPrefillRows, 1) < limit(type, type));
+        CHECK(run(g, type, type, one, 2, 2, Kernel::decode) < limit(type, type));
+    };
+    for (const auto type : kTypes) {
+        for (const Geometry& g : {large_head(192, 128), latent_head(64)}) check(g, type);
+    }
+    for (const auto type : {f16, q8_0, q4_0}) {
+        for (const Geometry& g :
+             {large_head(192), large_head(256), large_head(64, 192), large_head(512), latent_head(512)})
+            check(g, type);
+    }
+    for (const Geometry& g : {large_head(192, 128), large_head(256)}) {
+        CHECK(run(g, f16, q4_0, chunks, kPrefillRows, 1) < limit(f16, q4_0));
+        CHECK(run(g, q5_1, f16, chunks, kPrefillRows, 1) < limit(q5_1, f16));
+        CHECK(run(g, q8_0, bf16, one, 2, 1, Kernel::decode) < limit(q8_0, bf16));
+    }
+}
+
+TEST_CASE("tiles of a prefill with large heads: windows, sinks, splits, page borders, several sequences") {
+    using enum TensorType;
+    for (const Geometry& g : {large_head(256), large_head(192, 128, 33, true), large_head(512, 0, 65, true),
+                              latent_head(512), latent_head(512, 31)}) {
+        INFO("heads of ", g.head_size, " and ", g.v_size(), " window ", g.window);
+        for (const uint32_t splits : {1u, 3u}) {
+            CHECK(run(g, f16, f16, {{0, 90, 35}}, kPrefillRows, splits) < 2e-6);
+            CHECK(run(g, f16, f16, {{0, 63, 2}, {1, 0, 20}, {2, 31, 17}, {3, 128, 1}}, kPrefillRows, splits) < 2e-6);
+        }
+    }
 }
 
 TEST_CASE("a decode in one dispatch: head sizes, types, windows, splits, page borders, several sequences") {

@@ -65,9 +65,11 @@ void execute(Wave& w, const Instruction& in) {
 }
 
 Program& Machine::program(uint64_t address) {
-    // The code lies in one mapping; how long it is shows when it ends. The mapping may be another one than last time.
-    size_t dwords = kMaxCodeDwords;
-    while (dwords > 64 && memory_.find(address, dwords * 4) == nullptr) dwords /= 2;
+    // The code lies in one mapping; how long it is shows when it ends: at the mapping's end at the latest. The mapping
+    // may be another one than last time.
+    size_t dwords = 64;
+    for (size_t step = kMaxCodeDwords; step > 0; step /= 2)
+        if (memory_.find(address, (dwords + step) * 4) != nullptr) dwords += step;
     const auto* host = reinterpret_cast<const uint32_t*>(memory_.at(address, dwords * 4, "instruction fetch"));
     auto& slot = programs_[address];
     if (!slot || !slot->is_current(host, dwords)) slot = std::make_unique<Program>(arch_, host, dwords, executed_);
