@@ -23,15 +23,15 @@ thread_local uint64_t n_allocations = 0;
 } // namespace
 
 // Counted, so that a test can see that a token allocates nothing. The other forms come down to these.
-void* operator new(size_t size) {
+[[gnu::noinline]] void* operator new(size_t size) {
     ++n_allocations;
     if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
     throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
     std::free(memory);
 }
-void operator delete(void* memory, size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
     std::free(memory);
 }
 
@@ -43,10 +43,11 @@ struct Answer {
     GenerationResult result;
 };
 
-std::future<Answer> ask(Generator& generator, std::string_view prompt, int32_t max_tokens) {
+std::future<Answer> ask(Generator& generator, std::string_view prompt, int32_t max_tokens,
+                        const SamplingParams& sampling = {.temperature = 0}) {
     GenerationRequest request;
     request.prompt = generator.tokenize(prompt, true, true);
-    request.sampling.temperature = 0;
+    request.sampling = sampling;
     request.max_tokens = max_tokens;
     request.ignore_eos = true;
     struct State {
@@ -98,6 +99,38 @@ TEST_CASE("an answer does not depend on what runs beside it or what the cache ho
         CHECK(answer.result.cached_tokens > 0); // all of the prompt but its last token is still there
     }
     CHECK(engine->drain(std::chrono::seconds(30)));
+}
+
+TEST_CASE("the device chooses the tokens that the host chooses, several in one submission") {
+    VKINFER_REQUIRE_GOLDEN(golden);
+    std::vector<std::vector<Token>> answers[2];
+    for (const bool on_device : {false, true}) {
+        EngineOptions options;
+        options.model = golden / "models" / "qwen3" / "model.gguf";
+        options.n_parallel = 3;
+        options.n_ubatch = 32;
+        options.act = "f32";
+        options.backend_sampling = on_device ? "on" : "off";
+        options.scheduling.max_steps = 7;
+        const auto engine = Engine::create(options);
+        for (const bool together : {false, true}) {
+            std::vector<std::future<Answer>> asked;
+            for (int i = 0; i < 3; ++i) {
+                SamplingParams sampling = engine->info().default_sampling;
+                sampling.seed = 11 + static_cast<uint64_t>(i);
+                if (i == 1) sampling = {.temperature = 1, .top_k = 0, .top_p = 0.9f, .min_p = 0, .seed = 3};
+                if (i == 2) sampling.repeat_penalty = 1.2f;
+                asked.push_back(ask(*engine, "once upon a time", 40, sampling));
+                if (!together) asked.back().wait();
+            }
+            for (auto& answer : asked) answers[on_device].push_back(answer.get().tokens);
+        }
+    }
+    CHECK(answers[0] == answers[1]);
+    for (int i = 0; i < 3; ++i) {
+        CHECK(answers[1][static_cast<size_t>(i)].size() == 40);
+        CHECK(answers[1][static_cast<size_t>(i)] == answers[1][static_cast<size_t>(i) + 3]); // alone or together
+    }
 }
 
 TEST_CASE("a rendered conversation has the BOS that the model wants, once") {
@@ -176,6 +209,7 @@ TEST_CASE("tuned products compute the same, and every candidate does") {
 
 TEST_CASE("a decoded token allocates nothing, with and without a limit on submissions") {
     VKINFER_REQUIRE_GOLDEN(golden);
+    const Sampler sampler({.repeat_penalty = 1.1f}, 1, {3, 4});
     for (const int32_t budget_ms : {0, 250}) {
         for (const int32_t n_sequences : {1, 3}) {
             INFO("budget ", budget_ms, " sequences ", n_sequences);
@@ -185,8 +219,11 @@ TEST_CASE("a decoded token allocates nothing, with and without a limit on submis
             options.n_ubatch = 8;
             options.max_sequences = n_sequences;
             options.submit_budget_ms = budget_ms;
+            options.backend_sampling = "on";
             const auto runner = create_vulkan_runner(options);
             for (int32_t s = 0; s < n_sequences; ++s) REQUIRE(runner->reserve(s, 64));
+            const std::vector<Token> history = {1, 2, 3, 2};
+            const std::vector<SampledRow> rows(static_cast<size_t>(n_sequences), {&sampler, history, true});
             std::vector<StepToken> step(static_cast<size_t>(n_sequences));
             for (int32_t position = 0; position < 40; ++position) {
                 for (int32_t s = 0; s < n_sequences; ++s)
@@ -196,6 +233,16 @@ TEST_CASE("a decoded token allocates nothing, with and without a limit on submis
                 const uint64_t n = n_allocations - before;
                 REQUIRE(logits.has_value());
                 if (position >= 10) CHECK(n == 0); // the first ones make the plan
+            }
+            for (int32_t position = 40; position < 56; position += 2) {
+                for (int32_t s = 0; s < n_sequences; ++s) step[static_cast<size_t>(s)].position = position;
+                const uint64_t before = n_allocations;
+                const int32_t n_steps = runner->max_steps(step, rows);
+                const auto generated = runner->generate(step, rows, 2);
+                const uint64_t n = n_allocations - before;
+                CHECK(n_steps > 2);
+                REQUIRE(generated.has_value());
+                if (position >= 48) CHECK(n == 0);
             }
         }
     }

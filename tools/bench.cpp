@@ -68,6 +68,7 @@ runtime::EngineOptions runner_flags(const Flags& flags, const std::vector<BenchT
     options.type_v = test.type_v;
     options.coopmat = flags.params.coopmat;
     options.act = flags.params.act;
+    if (flags.params.sample_steps > 0) options.backend_sampling = "on";
     options.validation = flags.validation;
     options.tuned = !flags.ignores_tuning;
     options.log = Log(stderr_sink(), flags.is_verbose ? LogLevel::debug : LogLevel::warning);
@@ -159,7 +160,7 @@ int bench(const Flags& flags) {
                              kernels::describe(roofline->roofline).c_str());
             }
             runner = runtime::create_runner(options);
-            session = std::make_unique<BenchSession>(*runner, profile.get());
+            session = std::make_unique<BenchSession>(*runner, profile.get(), params.sample_steps);
             const runtime::ModelSummary summary = runtime::summarise(format::GgufFile(test.model));
             result.model_type = summary.type;
             result.model_size = summary.size_bytes;
@@ -270,6 +271,12 @@ CommandBody add_bench(CLI::App& app) {
         ->capture_default_str();
     app.add_option("--act", params.act, "precision of activations in matmuls")
         ->check(CLI::IsMember({"auto", "f32", "f16", "q8"}))
+        ->capture_default_str();
+    app.add_option(
+           "--sample-steps", params.sample_steps,
+           "choose generated tokens on the device, so many in one submission (top-k 40, top-p 0.95, min-p 0.05, "
+           "temperature 0.8); 0: random tokens, as llama-bench")
+        ->check(CLI::Range(0, 16))
         ->capture_default_str();
     app.add_option("-r,--repetitions", params.repetitions)->check(CLI::Range(1, 1 << 20))->capture_default_str();
     app.add_option("--delay", flags->delay_s, "seconds before each test")->check(CLI::NonNegativeNumber);

@@ -28,6 +28,7 @@ struct BenchParams {
     std::vector<std::string> devices = {"auto"};
     std::string coopmat = "auto";
     std::string act = "auto";
+    int32_t sample_steps = 0; ///< generated tokens are chosen on the device, so many in a submission; 0: none is chosen
     int32_t repetitions = 5;
     bool has_warmup = true;
     bool shows_progress = false;

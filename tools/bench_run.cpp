@@ -38,10 +38,25 @@ void BenchSession::read_prompt(int32_t position, int32_t n_tokens, const BenchTe
 }
 
 void BenchSession::generate(int32_t position, int32_t n_tokens) {
-    for (int32_t i = 0; i < n_tokens; ++i) {
+    for (int32_t i = 0; i < n_tokens;) {
         const StepToken token{random_token(), position + i, 0, true};
-        evaluate({&token, 1});
+        if (sample_steps_ > 0) {
+            i += sample(token, n_tokens - i);
+        } else {
+            evaluate({&token, 1});
+            ++i;
+        }
     }
+}
+
+/// At most n_tokens in one submission; returns how many.
+int32_t BenchSession::sample(const StepToken& token, int32_t n_tokens) {
+    const SampledRow row{&sampler_, {&token.token, 1}, false};
+    const int32_t n = std::min({runner_.max_steps({&token, 1}, {&row, 1}), sample_steps_, n_tokens});
+    if (n < 1) throw Error(ErrorKind::unsupported, "--sample-steps: this device does not sample.");
+    if (auto generated = runner_.generate({&token, 1}, {&row, 1}, n); !generated) throw generated.error();
+    sampler_.add_drawn(static_cast<uint64_t>(n));
+    return n;
 }
 
 /// The cache holds the tokens of the depth and has room for the test.

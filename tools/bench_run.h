@@ -1,4 +1,4 @@
-// Measures one test on a ModelRunner: random tokens, no tokenizer, no sampling.
+// Measures one test on a ModelRunner: random tokens, no tokenizer, no sampling unless the device does it.
 #pragma once
 
 #include "runtime/model_runner.h"
@@ -16,8 +16,10 @@ namespace vkinfer::tools {
 class BenchSession {
 public:
     /// `profile`: what the runner times its steps into, or null; it counts during the repetitions only.
-    explicit BenchSession(runtime::ModelRunner& runner, runtime::StepProfile* profile = nullptr)
-        : runner_(runner), profile_(profile) {
+    /// `sample_steps`: as in BenchParams.
+    explicit BenchSession(runtime::ModelRunner& runner, runtime::StepProfile* profile = nullptr,
+                          int32_t sample_steps = 0)
+        : runner_(runner), profile_(profile), sample_steps_(sample_steps) {
         profile_steps(false);
     }
 
@@ -30,11 +32,14 @@ private:
     void read_prompt(int32_t position, int32_t n_tokens, const BenchTest& test);
     void generate(int32_t position, int32_t n_tokens);
     void evaluate(std::span<const runtime::StepToken> tokens);
+    int32_t sample(const runtime::StepToken& token, int32_t n_tokens);
     runtime::Token random_token();
     void profile_steps(bool is_active);
 
     runtime::ModelRunner& runner_;
     runtime::StepProfile* profile_;
+    int32_t sample_steps_;
+    runtime::Sampler sampler_{{}, 42};
     std::mt19937 random_{42};
     int32_t kept_depth_ = 0; ///< tokens at the beginning of the cache
     std::vector<runtime::StepToken> batch_;

@@ -242,6 +242,12 @@ TEST_CASE("bench: what a test evaluates") {
     CHECK(runner.steps.back().back().position == 62);
     CHECK(runner.violations.empty());
 
+    runner.device_steps = 16;
+    BenchSession sampling(runner, nullptr, 4);
+    sampling.measure({.n_prompt = 0, .n_gen = 10, .n_batch = 16, .n_ubatch = 16}, 1, false, [](const std::string&) {});
+    CHECK(runner.generated == std::vector<int32_t>{4, 4, 2});
+    CHECK(runner.violations.empty());
+
     runner.failures.emplace(runner.steps.size(), Error(ErrorKind::device_lost, "gone"));
     CHECK_THROWS_AS(session.measure(test, 1, false, [](const std::string&) {}), Error);
 }

@@ -33,6 +33,12 @@ void add_model_flags(CLI::App& app, runtime::EngineOptions& options) {
     app.add_option("--act", options.act, "precision of activations in matmuls")
         ->check(CLI::IsMember({"auto", "f32", "f16", "q8"}))
         ->capture_default_str();
+    app.add_option("--bs,--backend-sampling", options.backend_sampling,
+                   "choose tokens on the device, several in one submission; auto: where it is a GPU (-bs)")
+        ->check(CLI::IsMember({"auto", "on", "off"}))
+        ->expected(0, 1)
+        ->default_str("auto")
+        ->capture_default_str();
     app.add_flag("--spill", options.allow_spill,
                  "put weights that a discrete card has no room for into host memory, read over PCIe (slow)");
     app.add_flag("--validation", options.validation, "run under the Vulkan validation layer");

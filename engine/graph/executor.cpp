@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "graph/hazards.h"
 
+#include <algorithm>
 #include <format>
 
 namespace vkinfer::graph {
@@ -75,6 +76,20 @@ gpu::Ticket RecordedPlan::submit(uint32_t first, uint32_t last) {
         uint32_t n = 0;
         while (first < last && n < gpu::Device::kMaxListsPerSubmit) lists[n++] = &pieces_[first++];
         ticket = device_.submit(std::span<const gpu::CommandList* const>(lists, n));
+    }
+    return ticket;
+}
+
+void RecordedPlan::append_to(std::vector<const gpu::CommandList*>& lists) const {
+    for (const gpu::CommandList& piece : pieces_) lists.push_back(&piece);
+}
+
+gpu::Ticket submit_lists(gpu::Device& device, std::span<const gpu::CommandList* const> lists) {
+    gpu::Ticket ticket;
+    while (!lists.empty()) {
+        const size_t n = std::min(lists.size(), gpu::Device::kMaxListsPerSubmit);
+        ticket = device.submit(lists.first(n));
+        lists = lists.subspan(n);
     }
     return ticket;
 }

@@ -33,6 +33,8 @@ public:
     gpu::Ticket submit() { return submit(0, n_pieces()); }
     /// Pieces [first, last), in one submission as far as the queue takes so many.
     gpu::Ticket submit(uint32_t first, uint32_t last);
+    /// All of it, for a submission together with other plans (submit_lists).
+    void append_to(std::vector<const gpu::CommandList*>& lists) const;
     uint32_t n_pieces() const { return static_cast<uint32_t>(pieces_.size()); }
     /// Index behind the last dispatch of each piece.
     std::span<const uint32_t> piece_ends() const { return piece_ends_; }
@@ -49,5 +51,8 @@ private:
     std::vector<uint32_t> piece_ends_;
     bool timestamps_ = false;
 };
+
+/// Submits recorded lists in as few submissions as the queue takes; returns the last ticket.
+gpu::Ticket submit_lists(gpu::Device& device, std::span<const gpu::CommandList* const> lists);
 
 } // namespace vkinfer::graph

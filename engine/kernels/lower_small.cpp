@@ -1,8 +1,9 @@
-// Norms, copies, activation functions, rotary tables.
+// Norms, copies, activation functions, rotary tables, sampling.
 #include "kernels.gen.h"
 #include "kernels/lowering.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace vkinfer::kernels {
 
@@ -81,6 +82,36 @@ Lowered lower(const RopeTable& op, const Policy&) {
                {0, 1, 2}, {ceil_div(op.n_pairs, 64), op.n_tokens, 1}, uint64_t{8} * op.n_tokens * op.n_pairs);
 }
 
+Lowered lower(const Sample& op, const Policy& policy) {
+    constexpr uint32_t kTile = 2048, kMostBlocks = 1024; // of the shaders
+    const uint32_t block = std::max(64u, std::bit_ceil(ceil_div(op.n_vocab, kMostBlocks)));
+    VKINFER_ASSERT(block <= kTile);
+    const uint32_t n_blocks = ceil_div(op.n_vocab, block);
+    enum : uint32_t { counts, tokens, outputs, tiles, rows, window, edits, stops, logits, results, values, blocks };
+
+    Dispatch scan;
+    scan.shader = shader_of("sample_scan");
+    scan.specialization =
+        spec_words(shader::SampleScanSpec{.n_vocab = op.n_vocab, .block = block, .n_blocks = n_blocks});
+    scan.bindings = {counts, logits, rows, window, edits, values, blocks};
+    scan.groups = {ceil_div(op.n_vocab, kTile), op.n_rows, 1};
+    scan.bytes = uint64_t{8} * op.n_rows * op.n_vocab;
+
+    Dispatch pick;
+    pick.shader = shader_of("sample_pick");
+    pick.specialization = spec_words(shader::SamplePickSpec{
+        .local_size = policy.is_cpu ? 64u : 256u, .n_vocab = op.n_vocab, .block = block, .n_blocks = n_blocks});
+    pick.push = push_bytes(shader::SamplePickPush{.result_stride = op.result_stride}, shader::kSamplePickPushBytes);
+    pick.bindings = {counts, tokens, outputs, tiles, rows, window, stops, values, blocks, results};
+    pick.groups = {op.n_rows, 1, 1};
+    pick.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    pick.bytes = uint64_t{4} * op.n_rows * (op.n_vocab + n_blocks);
+
+    const uint64_t n_rows = op.n_rows;
+    return {.dispatches = {std::move(scan), std::move(pick)},
+            .scratch_bytes = {4 * n_rows * op.n_vocab, 4 * n_rows * n_blocks}};
+}
+
 uint32_t n_operands(const Op& op) {
     struct Count {
         uint32_t operator()(const Embed& op) const { return 3 + (op.next_norm != 0); }
@@ -95,6 +126,7 @@ uint32_t n_operands(const Op& op) {
         uint32_t operator()(const ExpertRoute&) const { return 5; }
         uint32_t operator()(const ExpertHidden&) const { return 5; }
         uint32_t operator()(const ExpertOutput& op) const { return 8 + (op.next_norm != 0); }
+        uint32_t operator()(const Sample&) const { return 10; }
     };
     return std::visit(Count{}, op);
 }

@@ -216,8 +216,17 @@ struct ExpertOutput {
     uint64_t next_norm = 0; ///< as in Linear
 };
 
+/// Chooses a token for each row of logits and moves the row's token record on to it, so that the step can run again
+/// (shaders/sample_pick.comp). Operands: counts, tokens, outputs, tiles, rows, window, edits, stops, logits (n_rows,
+/// n_vocab), results (steps, result_stride).
+struct Sample {
+    uint32_t n_rows = 0;
+    uint32_t n_vocab = 0;
+    uint32_t result_stride = 0;
+};
+
 using Op = std::variant<Embed, RmsNorm, Linear, SwiGlu, GatherRows, RopeTable, RopeStore, Attention, AttentionDecode,
-                        ExpertRoute, ExpertHidden, ExpertOutput>;
+                        ExpertRoute, ExpertHidden, ExpertOutput, Sample>;
 
 Lowered lower(const Embed& op, const Policy& policy);
 Lowered lower(const RmsNorm& op, const Policy& policy);
@@ -231,6 +240,7 @@ Lowered lower(const AttentionDecode& op, const Policy& policy);
 Lowered lower(const ExpertRoute& op, const Policy& policy);
 Lowered lower(const ExpertHidden& op, const Policy& policy);
 Lowered lower(const ExpertOutput& op, const Policy& policy);
+Lowered lower(const Sample& op, const Policy& policy);
 
 /// Number of operands a node of this op has.
 uint32_t n_operands(const Op& op);

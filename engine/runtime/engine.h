@@ -33,9 +33,10 @@ struct EngineOptions {
     bool allow_spill = false;     ///< weights may go to host memory beside a discrete card
     std::string coopmat = "auto"; ///< cooperative matrices: auto, on, off
     std::string act = "auto";     ///< activations in matmuls: auto, f32, f16, q8
-    bool validation = false;      ///< run under the Vulkan validation layer
-    bool count_experts = false;   ///< count how often each expert is chosen (ModelRunner::expert_load)
-    bool tuned = true;            ///< take the choices of vkinfer-bench --tune for this device, if there are any
+    std::string backend_sampling = "auto"; ///< tokens are chosen on the device: auto, on, off
+    bool validation = false;               ///< run under the Vulkan validation layer
+    bool count_experts = false;            ///< count how often each expert is chosen (ModelRunner::expert_load)
+    bool tuned = true; ///< take the choices of vkinfer-bench --tune for this device, if there are any
     std::shared_ptr<StepProfile> profile; ///< when given, every dispatch is timed into it (runtime/step_profile.h)
     std::string alias;                    ///< name of the model towards clients; empty: the file's own
     std::string chat_template;            ///< Jinja text in place of the file's template; empty: the file's

@@ -50,6 +50,9 @@ public:
     std::function<void(size_t step)> before_evaluate;
     std::vector<std::string> violations; ///< of the contract
     bool all_nan = false;
+    int32_t device_steps = 0;       ///< steps that "the device" samples by itself at most
+    std::vector<int32_t> generated; ///< steps of each generate()
+    std::set<size_t> left_to_host;  ///< evaluations in which the device leaves the choice to the host
 
     int32_t pages_used() const {
         int32_t n = 0;
@@ -116,6 +119,54 @@ public:
         return std::span<const float>(logits_);
     }
 
+    int32_t max_steps(std::span<const StepToken> tokens, std::span<const SampledRow> rows) override {
+        return tokens.size() == rows.size() ? device_steps : std::min(device_steps, 1);
+    }
+
+    Result<Generated> generate(std::span<const StepToken> tokens, std::span<const SampledRow> rows,
+                               int32_t n_steps) override {
+        generated.push_back(n_steps);
+        struct Live {
+            StepToken last;
+            Sampler sampler;
+            std::vector<Token> history;
+            bool stops, is_done = false;
+        };
+        std::vector<Live> live;
+        for (const StepToken& token : tokens) {
+            if (!token.want_logits) continue;
+            const SampledRow& row = rows[live.size()];
+            live.push_back({token, *row.sampler, {row.history.begin(), row.history.end()}, row.stops_at_end});
+        }
+        if (live.size() != rows.size()) violations.push_back("rows and wanted logits differ");
+        const auto n_vocab = static_cast<size_t>(limits_.n_vocab);
+        generated_tokens_.assign(rows.size() * static_cast<size_t>(n_steps), kNotGenerated);
+        generated_logits_.resize(rows.size() * n_vocab);
+        std::vector<StepToken> step(tokens.begin(), tokens.end());
+        for (size_t s = 0; s < static_cast<size_t>(n_steps) && !step.empty(); ++s) {
+            const bool on_host = left_to_host.contains(steps.size());
+            const auto logits = evaluate(step);
+            if (!logits) return std::unexpected(logits.error());
+            step.clear();
+            size_t k = 0; // row of logits
+            for (size_t r = 0; r < live.size(); ++r) {
+                Live& row = live[r];
+                if (row.is_done) continue;
+                const auto row_logits = logits->subspan(n_vocab * k++, n_vocab);
+                std::ranges::copy(row_logits, generated_logits_.begin() + static_cast<std::ptrdiff_t>(r * n_vocab));
+                const Token token = on_host ? kSampleOnHost : row.sampler.sample(row_logits, row.history, scratch_);
+                generated_tokens_[s * rows.size() + r] = token;
+                row.is_done = token < 0 || (row.stops && std::ranges::find(ends_, token) != ends_.end());
+                row.history.push_back(token);
+                row.last = {token, row.last.position + 1, row.last.sequence, true};
+                if (!row.is_done) step.push_back(row.last);
+            }
+        }
+        return Generated{generated_tokens_, generated_logits_};
+    }
+
+    void set_end_tokens(std::span<const Token> tokens) override { ends_.assign(tokens.begin(), tokens.end()); }
+
     std::string describe() const override { return "fake device"; }
 
 private:
@@ -129,7 +180,9 @@ private:
     Next next_;
     RunnerLimits limits_;
     std::vector<Sequence> sequences_;
-    std::vector<float> logits_;
+    std::vector<float> logits_, generated_logits_;
+    std::vector<Token> generated_tokens_, ends_;
+    SamplerScratch scratch_;
 };
 
 /// Bytes as tokens; keeps the bytes of an incomplete UTF-8 character back.

@@ -5,6 +5,7 @@
 #include "kernels/codebooks.h"
 #include "kernels/ops.h"
 #include "memory/advice.h"
+#include "runtime/device_sampler.h"
 #include "runtime/model_estimate.h"
 
 #include <algorithm>
@@ -243,6 +244,7 @@ ModelMemory describe_memory(const format::GgufFile& file, const kernels::Policy&
     model.step.max_tokens = static_cast<uint32_t>(wish.max_batch());
     model.step.max_outputs = static_cast<uint32_t>(wish.n_logits());
     model.step.max_sequences = static_cast<uint32_t>(wish.max_sequences);
+    model.step.max_samples = std::min(model.step.max_sequences, model.step.max_outputs);
     return model;
 }
 
@@ -275,16 +277,19 @@ Activations measure_activations(const ModelMemory& model, const MemoryWish& wish
     kv.layer_bytes = 1;
     const StepShapes shapes = step_shapes(model, wish, type_k, type_v);
     result.max_tiles = shapes.max_tiles();
-    for (const models::StepShape& shape : shapes.largest()) {
-        const graph::Plan plan = graph::compile(
-            model.architecture->build({.config = config, .weights = weights, .kv = kv, .shape = shape}), model.policy);
+    const auto add_plan = [&](const graph::Graph& graph) {
+        const graph::Plan plan = graph::compile(graph, model.policy);
         result.arena_bytes = std::max(result.arena_bytes, plan.arena_bytes);
         for (const graph::PlannedDispatch& dispatch : plan.dispatches) {
             for (const graph::BindingPlace& place : dispatch.bindings) {
                 if (place.resource == graph::kArena) result.binding_bytes = std::max(result.binding_bytes, place.size);
             }
         }
+    };
+    for (const models::StepShape& shape : shapes.largest()) {
+        add_plan(model.architecture->build({.config = config, .weights = weights, .kv = kv, .shape = shape}));
     }
+    add_plan(sampling_graph(model.step.max_samples, model.config.n_vocab, model.step));
     return result;
 }
 

@@ -32,6 +32,7 @@ RunnerOptions runner_options(const EngineOptions& options, int32_t max_logits) {
     runner.type_v = cache_type("-ctv", options.type_v);
     runner.coopmat = options.coopmat;
     runner.act = options.act;
+    runner.backend_sampling = options.backend_sampling;
     runner.validation = options.validation;
     runner.count_experts = options.count_experts;
     runner.tuned = options.tuned;

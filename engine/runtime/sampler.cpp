@@ -49,19 +49,24 @@ std::pair<float, Token> find_best(std::span<const float> logits) {
 }
 
 /// Calls visit(weight, i) for all logits in order: their weights relative to `best`, at distances multiplied by
-/// `scale`. visit returns whether to go on.
+/// `scale`; 0 where the weight at the distance itself is below `least`. visit returns whether to go on.
 template<class Visit>
-void for_each_weight(std::span<const float> logits, float best, float scale, Visit visit) {
+void for_each_weight(std::span<const float> logits, float best, float scale, uint32_t least, Visit visit) {
+    const auto weight_of = [&](float logit) { return exp_weight((logit - best) * scale); };
+    const auto is_kept = [&](float logit) { return exp_weight(logit - best) >= least; };
     size_t i = 0;
     for (; i + kBlock <= logits.size(); i += kBlock) {
         uint32_t weights[kBlock];
-        for (size_t j = 0; j < kBlock; ++j) weights[j] = exp_weight((logits[i + j] - best) * scale);
+        for (size_t j = 0; j < kBlock; ++j) weights[j] = weight_of(logits[i + j]);
+        if (least > 0) {
+            for (size_t j = 0; j < kBlock; ++j) weights[j] = is_kept(logits[i + j]) ? weights[j] : 0;
+        }
         for (size_t j = 0; j < kBlock; ++j) {
             if (!visit(weights[j], i + j)) return;
         }
     }
     for (; i < logits.size(); ++i) {
-        if (!visit(exp_weight((logits[i] - best) * scale), i)) return;
+        if (!visit(least == 0 || is_kept(logits[i]) ? weight_of(logits[i]) : 0, i)) return;
     }
 }
 
@@ -89,17 +94,24 @@ Result<void> SamplingParams::validate() const {
 }
 
 Sampler::Sampler(SamplingParams params, uint64_t seed, std::vector<Token> suppressed)
-    : params_(std::move(params)), seed_(seed), suppressed_(std::move(suppressed)) {}
+    : params_(std::move(params)), seed_(seed) {
+    const auto edit_of = [&](Token token) -> Edit& {
+        const auto found = std::ranges::find(edits_, token, &Edit::token);
+        return found != edits_.end() ? *found : edits_.emplace_back(token, 0.0f);
+    };
+    for (const auto& [token, bias] : params_.logit_bias) edit_of(token).bias += bias;
+    for (const Token token : suppressed) edit_of(token).bias = kNever;
+}
 
 Token Sampler::sample(std::span<const float> logits, std::span<const Token> history, SamplerScratch& scratch) {
     if (changes_logits(history)) {
         change_logits(logits, history, scratch);
         logits = scratch.logits;
     }
-    if (params_.temperature <= 0 || params_.top_k == 1) return find_best(logits).second;
+    if (is_greedy()) return find_best(logits).second;
 
     const bool has_top_k = params_.top_k > 0 && static_cast<size_t>(params_.top_k) < logits.size();
-    if (!has_top_k && params_.top_p >= 1 && params_.min_p <= 0) return draw_from_all(logits);
+    if (!has_top_k && params_.top_p >= 1) return draw_from_all(logits);
     if (has_top_k) {
         select_top_k(logits, scratch.candidates);
     } else {
@@ -108,11 +120,18 @@ Token Sampler::sample(std::span<const float> logits, std::span<const Token> hist
     return draw(scratch.candidates);
 }
 
+bool Sampler::has_penalties() const {
+    return params_.repeat_last_n != 0 &&
+           (params_.repeat_penalty != 1.0f || params_.presence_penalty != 0.0f || params_.frequency_penalty != 0.0f);
+}
+
+std::span<const Token> Sampler::window(std::span<const Token> history) const {
+    if (params_.repeat_last_n < 0) return history;
+    return history.last(std::min(static_cast<size_t>(params_.repeat_last_n), history.size()));
+}
+
 bool Sampler::changes_logits(std::span<const Token> history) const {
-    const bool has_penalty =
-        params_.repeat_penalty != 1.0f || params_.presence_penalty != 0.0f || params_.frequency_penalty != 0.0f;
-    const bool has_window = params_.repeat_last_n != 0 && !history.empty();
-    return (has_penalty && has_window) || !params_.logit_bias.empty() || !suppressed_.empty();
+    return (has_penalties() && !history.empty()) || !edits_.empty();
 }
 
 void Sampler::change_logits(std::span<const float> logits, std::span<const Token> history,
@@ -121,27 +140,24 @@ void Sampler::change_logits(std::span<const float> logits, std::span<const Token
     changed.assign(logits.begin(), logits.end());
     const auto is_known = [&](Token token) { return token >= 0 && static_cast<size_t>(token) < changed.size(); };
 
-    for (const auto& [token, bias] : params_.logit_bias) {
-        if (is_known(token)) changed[static_cast<size_t>(token)] += bias;
+    for (const Edit& edit : edits_) {
+        if (is_known(edit.token)) changed[static_cast<size_t>(edit.token)] += edit.bias;
     }
+    if (!has_penalties()) return;
 
-    const size_t window = params_.repeat_last_n < 0 ? history.size() : static_cast<size_t>(params_.repeat_last_n);
     if (scratch.counts.size() < changed.size()) scratch.counts.resize(changed.size());
     scratch.distinct.clear();
-    for (const Token token : history.last(std::min(window, history.size()))) {
+    for (const Token token : window(history)) {
         if (is_known(token) && scratch.counts[static_cast<size_t>(token)]++ == 0) scratch.distinct.push_back(token);
     }
+    const float inverse = 1.0f / params_.repeat_penalty;
     for (const Token token : scratch.distinct) {
         float& logit = changed[static_cast<size_t>(token)];
         int32_t& count = scratch.counts[static_cast<size_t>(token)];
         // Dividing a negative logit would reward the repetition.
-        logit = logit > 0 ? logit / params_.repeat_penalty : logit * params_.repeat_penalty;
+        logit = logit > 0 ? logit * inverse : logit * params_.repeat_penalty;
         logit -= static_cast<float>(count) * params_.frequency_penalty + params_.presence_penalty;
         count = 0;
-    }
-
-    for (const Token token : suppressed_) {
-        if (is_known(token)) changed[static_cast<size_t>(token)] = kNever;
     }
 }
 
@@ -178,16 +194,21 @@ void Sampler::select_by_probability(std::span<const float> logits, std::vector<C
     // the best, so that one sort of little more than the head is enough.
     constexpr int32_t kPerUnit = 8;
     constexpr size_t kBins = 22 * kPerUnit; // further away all weights are 0
-    const float highest = find_best(logits).first;
+    const auto [highest, highest_id] = find_best(logits);
+    if (highest_id < 0) return;
+    if (std::isinf(highest)) { // no weight is a number
+        best.push_back({highest, highest_id});
+        return;
+    }
     std::array<uint64_t, kBins> bins{};
-    for_each_weight(logits, highest, 1.0f, [&](uint32_t weight, size_t i) {
+    for_each_weight(logits, highest, 1.0f, 0, [&](uint32_t weight, size_t i) {
         if (weight > 0) bins[static_cast<size_t>((highest - logits[i]) * static_cast<float>(kPerUnit))] += weight;
         return true;
     });
     uint64_t total = 0;
     for (const uint64_t weight : bins) total += weight;
 
-    const uint64_t wanted = params_.top_p < 1 ? wanted_weight(total) : total;
+    const uint64_t wanted = wanted_weight(total);
     uint64_t sum = 0;
     size_t n_bins = 0;
     while (n_bins < kBins && sum < wanted) sum += bins[n_bins++];
@@ -204,12 +225,15 @@ void Sampler::select_by_probability(std::span<const float> logits, std::vector<C
     cut(best, total);
 }
 
-/// The probability of top_p as a weight.
+/// The probability of top_p as a weight; all of it without top_p.
 uint64_t Sampler::wanted_weight(uint64_t total) const {
-    return static_cast<uint64_t>(static_cast<double>(params_.top_p) * static_cast<double>(total));
+    return params_.top_p < 1 ? multiply_high(uint64_t{top_p_fraction()} << 32, total) : total;
 }
 
-/// The smallest weight that min_p leaves.
+uint32_t Sampler::top_p_fraction() const {
+    return static_cast<uint32_t>(static_cast<double>(params_.top_p) * 0x1p32);
+}
+
 uint32_t Sampler::least_weight() const {
     return static_cast<uint32_t>(std::ceil(static_cast<double>(params_.min_p) * kFullWeight));
 }
@@ -257,15 +281,16 @@ Token Sampler::draw_from_all(std::span<const float> logits) {
     const auto [best, best_id] = find_best(logits);
     if (best_id < 0) return -1;
     const float scale = 1.0f / params_.temperature;
+    const uint32_t least = least_weight();
     uint64_t total = 0;
-    for_each_weight(logits, best, scale, [&](uint32_t weight, size_t) {
+    for_each_weight(logits, best, scale, least, [&](uint32_t weight, size_t) {
         total += weight;
         return true;
     });
     const uint64_t target = multiply_high(random_bits(seed_, n_drawn_++), total);
     uint64_t sum = 0;
     Token chosen = best_id; // stays when the best logit is +infinity and no weight is a number
-    for_each_weight(logits, best, scale, [&](uint32_t weight, size_t i) {
+    for_each_weight(logits, best, scale, least, [&](uint32_t weight, size_t i) {
         sum += weight;
         if (sum <= target) return true;
         chosen = static_cast<Token>(i);

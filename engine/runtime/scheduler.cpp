@@ -34,6 +34,8 @@ Scheduler::Scheduler(ModelRunner& runner, const TokenTexts& texts, SchedulerOpti
     for (size_t i = 0; i < slots_.size(); ++i) slots_[i].sequence = static_cast<int32_t>(i);
     batch_.reserve(static_cast<size_t>(limits_.max_batch));
     parts_.reserve(slots_.size());
+    rows_.reserve(slots_.size());
+    runner_.set_end_tokens(ends);
 }
 
 // A caller that never ran the steps still gets the last event of each request.
@@ -274,33 +276,126 @@ bool Scheduler::resolve_stall() {
     return true;
 }
 
-void Scheduler::evaluate_batch() {
-    const auto start = Clock::now();
-    Result<std::span<const float>> logits = std::span<const float>();
-    try {
-        logits = runner_.evaluate(batch_);
-    } catch (const Error& error) {
-        logits = std::unexpected(error);
-    } catch (const std::exception& exception) {
-        logits = fail(ErrorKind::internal, exception.what());
-    }
-    if (!logits) return handle_failure(logits.error());
+namespace {
 
-    int32_t n_decode = 0, n_prefill = 0;
-    for (const BatchPart& part : parts_) {
-        part.slot->n_stored += part.n_tokens;
-        (part.slot->is_generating ? n_decode : n_prefill) += part.n_tokens;
+/// What a runner's call gives, or the error that it throws.
+template<class Value, class Call>
+Result<Value> result_of(Call call) {
+    try {
+        return call();
+    } catch (const Error& error) {
+        return std::unexpected(error);
+    } catch (const std::exception& exception) {
+        return fail(ErrorKind::internal, exception.what());
     }
-    const double step_ms = milliseconds_since(start);
-    budget_.record(n_decode, n_prefill, step_ms);
-    {
-        const std::lock_guard lock(mutex_);
-        ++stats_.n_steps;
-        stats_.n_prompt_tokens += static_cast<uint64_t>(n_prefill);
-        stats_.n_completion_tokens += static_cast<uint64_t>(n_decode);
-        (n_prefill > 0 ? stats_.prompt_ms : stats_.completion_ms) += step_ms;
+}
+
+} // namespace
+
+void Scheduler::evaluate_batch() {
+    if (find_sampled_rows()) {
+        if (const int32_t n_steps = choose_n_steps(); n_steps > 0) return generate_batch(n_steps);
     }
+    const auto start = Clock::now();
+    const auto logits = result_of<std::span<const float>>([&] { return runner_.evaluate(batch_); });
+    if (!logits) return handle_failure(logits.error());
+    count_step(1, milliseconds_since(start));
     accept_logits(*logits);
+}
+
+/// The rows of logits of the batch; false when there are none.
+bool Scheduler::find_sampled_rows() {
+    rows_.clear();
+    for (const BatchPart& part : parts_) {
+        if (!part.has_logits) continue;
+        const Request& request = *part.slot->request;
+        rows_.push_back({&request.sampler, part.slot->tokens, !request.spec.ignore_eos});
+    }
+    return !rows_.empty();
+}
+
+/// How many steps the device makes of the batch by itself, their places reserved; 0: it does not sample it.
+int32_t Scheduler::choose_n_steps() {
+    int32_t n = runner_.max_steps(batch_, rows_);
+    if (n <= 1) return n;
+    if (options_.max_steps > 0) {
+        n = std::min(n, options_.max_steps);
+    } else if (decode_ms_ <= 0) {
+        n = 1; // nothing is known of their time
+    } else {
+        n = std::clamp(static_cast<int32_t>(options_.target_submit_ms / decode_ms_), 1, n);
+    }
+    for (const BatchPart& part : parts_) {
+        const Slot& slot = *part.slot;
+        const Request& request = *slot.request;
+        if (request.spec.max_tokens > 0) n = std::min(n, request.spec.max_tokens - request.result.completion_tokens);
+        n = std::min(n, limits_.n_ctx - slot.n_tokens());
+    }
+    n = std::max(n, 1);
+    for (const BatchPart& part : parts_) {
+        // Nobody gives anything up for steps that can be made one by one.
+        if (n > 1 && !runner_.reserve(part.slot->sequence, part.slot->n_tokens() + n - 1)) return 1;
+    }
+    return n;
+}
+
+/// A batch was evaluated, n_steps times over.
+void Scheduler::count_step(int32_t n_steps, double ms) {
+    int32_t n_decode = 0, n_prefill = 0;
+    for (const BatchPart& part : parts_) (part.slot->is_generating ? n_decode : n_prefill) += part.n_tokens;
+    for (const BatchPart& part : parts_) part.slot->n_stored += part.n_tokens;
+    budget_.record(n_decode, n_prefill, ms / n_steps);
+    if (n_prefill == 0) decode_ms_ = ms / n_steps;
+    const std::lock_guard lock(mutex_);
+    stats_.n_steps += static_cast<uint64_t>(n_steps);
+    stats_.n_prompt_tokens += static_cast<uint64_t>(n_prefill);
+    stats_.n_completion_tokens += static_cast<uint64_t>(n_decode);
+    (n_prefill > 0 ? stats_.prompt_ms : stats_.completion_ms) += ms;
+}
+
+void Scheduler::generate_batch(int32_t n_steps) {
+    const auto start = Clock::now();
+    const auto generated = result_of<Generated>([&] { return runner_.generate(batch_, rows_, n_steps); });
+    if (!generated) return handle_failure(generated.error());
+    count_step(n_steps, milliseconds_since(start));
+    for (const BatchPart& part : parts_) {
+        if (part.slot->n_pending() == 0 && !part.has_logits)
+            finish(*part.slot, FinishReason::length); // no answer wanted
+    }
+    accept_generated(*generated, static_cast<size_t>(n_steps));
+}
+
+void Scheduler::accept_generated(const Generated& generated, size_t n_steps) {
+    const auto n_vocab = static_cast<size_t>(limits_.n_vocab);
+    for (size_t step = 0; step < n_steps; ++step) {
+        size_t row = 0;
+        for (const BatchPart& part : parts_) {
+            if (!part.has_logits) continue;
+            const size_t r = row++;
+            Slot& slot = *part.slot;
+            if (!slot.request) continue; // ended in an earlier step
+            Token token = generated.tokens[step * rows_.size() + r];
+            if (token == kNotGenerated && step > 0) continue;
+            if (token == kNotGenerated) {
+                finish(slot, FinishReason::error,
+                       Error(ErrorKind::internal, "The device did not run a step.",
+                             "Try --backend-sampling off and report the device and its driver."));
+                continue;
+            }
+            if (step > 0) {
+                ++slot.n_stored; // the token of the step before
+                const std::lock_guard lock(mutex_);
+                ++stats_.n_completion_tokens;
+            }
+            Sampler& sampler = slot.request->sampler;
+            if (token == kSampleOnHost) {
+                token = sampler.sample(generated.logits.subspan(r * n_vocab, n_vocab), slot.tokens, scratch_);
+            } else if (token >= 0) {
+                sampler.add_drawn(1);
+            }
+            accept_sample(slot, token);
+        }
+    }
 }
 
 /// An evaluation failed. Nothing of it counts as stored, so what may go on evaluates the same tokens again.
@@ -326,21 +421,24 @@ void Scheduler::accept_logits(std::span<const float> logits) {
         VKINFER_ASSERT(logits.size() >= n_vocab);
         const auto row = logits.first(n_vocab);
         logits = logits.subspan(n_vocab);
-        Request& request = *slot.request;
-        slot.is_generating = true;
-        if (!request.has_logits) {
-            request.has_logits = true;
-            request.first_logits = Clock::now();
-        }
-        const Token token = request.sampler.sample(row, slot.tokens, scratch_);
-        if (token < 0) {
-            finish(slot, FinishReason::error,
-                   Error(ErrorKind::internal, "The model gave no finite logit.",
-                         "Try --coopmat off or --act f32 and report the device and the model."));
-            continue;
-        }
-        accept_token(slot, token);
+        accept_sample(slot, slot.request->sampler.sample(row, slot.tokens, scratch_));
     }
+}
+
+void Scheduler::accept_sample(Slot& slot, Token token) {
+    Request& request = *slot.request;
+    slot.is_generating = true;
+    if (!request.has_logits) {
+        request.has_logits = true;
+        request.first_logits = Clock::now();
+    }
+    if (token < 0) {
+        finish(slot, FinishReason::error,
+               Error(ErrorKind::internal, "The model gave no finite logit.",
+                     "Try --coopmat off or --act f32 and report the device and the model."));
+        return;
+    }
+    accept_token(slot, token);
 }
 
 void Scheduler::accept_token(Slot& slot, Token token) {

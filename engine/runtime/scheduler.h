@@ -53,6 +53,8 @@ struct SchedulerOptions {
     int32_t max_queue = 256;     ///< requests that may wait for a slot; more are refused
     int32_t prefill_chunk = 0;   ///< prompt tokens of a step while others generate; 0: by the time that they take
     double target_step_ms = 100; ///< with prefill_chunk 0: how long such a step may take
+    int32_t max_steps = 0;       ///< tokens of a sequence in one submission, where the device samples; 0: by their time
+    double target_submit_ms = 20; ///< with max_steps 0: how long they may take together
     Log log;
 };
 
@@ -113,8 +115,14 @@ private:
     bool resolve_stall();
     void preempt(Slot& slot);
     void evaluate_batch();
+    bool find_sampled_rows();
+    int32_t choose_n_steps();
+    void count_step(int32_t n_steps, double ms);
+    void generate_batch(int32_t n_steps);
+    void accept_generated(const Generated& generated, size_t n_steps);
     void handle_failure(const Error& error);
     void accept_logits(std::span<const float> logits);
+    void accept_sample(Slot& slot, Token token);
     void accept_token(Slot& slot, Token token);
     void finish(Slot& slot, FinishReason reason, std::optional<Error> error = {});
     void finish_unstarted(Request& request, FinishReason reason, std::optional<Error> error = {});
@@ -137,6 +145,8 @@ private:
     std::deque<std::unique_ptr<Request>> waiting_;
     std::vector<StepToken> batch_;
     std::vector<BatchPart> parts_;
+    std::vector<SampledRow> rows_;     ///< of the batch, where the device samples it
+    double decode_ms_ = 0;             ///< of the last step that only generated
     std::optional<Error> stall_error_; ///< why a sequence could not get its next place in this step
     uint64_t clock_ = 0;               ///< counts whatever is ordered by it: steps, admissions, ends
     std::string text_;                 ///< scratch of accept_token

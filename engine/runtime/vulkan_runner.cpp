@@ -14,6 +14,7 @@
 #include "kernels/pipeline_store.h"
 #include "kernels/policy.h"
 #include "models/architecture.h"
+#include "runtime/device_sampler.h"
 #include "runtime/kv_pages.h"
 #include "runtime/model_memory.h"
 #include "runtime/placed_memory.h"
@@ -80,6 +81,9 @@ public:
         }
         make_kv();
         make_step_buffers();
+        if (options.backend_sampling == "on" || (options.backend_sampling == "auto" && !policy_.is_cpu)) {
+            sampler_.emplace(device_, pipelines_, policy_, layout_, step_, logits_, config_.n_vocab);
+        }
         log_.info("{}: weights {}, KV cache {} for {} tokens", describe(),
                   gpu::size_text(memory_.plan.purpose_bytes[static_cast<size_t>(memory::Purpose::weights)]),
                   gpu::size_text(kv_.layer_bytes * config_.n_layers), uint64_t{pages_->n_free()} * kPageTokens);
@@ -115,6 +119,39 @@ public:
         }
     }
 
+    int32_t max_steps(std::span<const StepToken> tokens, std::span<const SampledRow> rows) override {
+        if (!sampler_ || !sampler_->suits(rows)) return 0;
+        find_chunks(tokens, chunks_);
+        const bool goes_on =
+            has_one_token_each() && rows.size() == tokens.size() && !(profile_ && profile_->takes_times());
+        const int32_t most = goes_on ? static_cast<int32_t>(graph::kSampleSteps) : 1;
+        if (budget_ns_ <= 0) return most;
+        // A submission cannot be cut inside a dispatch, and steps that go on by themselves are one submission.
+        const models::StepShape shape = shape_of(tokens);
+        graph::costs_of(plan(shape).plan(), extent_of(shape), costs_);
+        double ns = 0;
+        for (const graph::Cost& cost : costs_) {
+            const double one = rates_.estimate_ns(cost);
+            if (one > budget_ns_ && tokens.size() > 1) return 0;
+            ns += one;
+        }
+        return std::clamp(static_cast<int32_t>(budget_ns_ / ns), 1, most);
+    }
+
+    Result<Generated> generate(std::span<const StepToken> tokens, std::span<const SampledRow> rows,
+                               int32_t n_steps) override {
+        try {
+            check(tokens, n_steps);
+            return run_generation(tokens, rows, static_cast<uint32_t>(n_steps));
+        } catch (const Error& error) {
+            return std::unexpected(error);
+        }
+    }
+
+    void set_end_tokens(std::span<const Token> tokens) override {
+        if (sampler_) sampler_->set_end_tokens(tokens);
+    }
+
     std::string describe() const override {
         const gpu::DeviceInfo& info = device_.info();
         return std::format("{} ({} {}), {}{}", info.name, info.driver_name, info.driver_info, policy_.describe(),
@@ -124,6 +161,11 @@ public:
     void warm_up() override {
         // Empty steps: every workgroup returns at once, but drivers that compile at the first run do it here.
         std::memset(step_.mapped() + layout_.counts_offset(), 0, layout_.counts_bytes());
+        if (sampler_) {
+            for (uint32_t n = 1; n <= layout_.max_samples; n *= 2) {
+                device_.wait(sampler_->plan(n, arena_.buffer).submit());
+            }
+        }
         for (uint32_t n = 1;; n = std::min(2 * n, max_batch())) {
             for (const uint32_t n_outputs : {1u, std::min(n, max_outputs())}) {
                 for (const uint32_t longest : {1u, static_cast<uint32_t>(limits_.n_ctx)}) { // unsplit and split
@@ -237,6 +279,7 @@ private:
                          gpu::size_text(arena_.size()));
             // Plans that were recorded with the smaller arena keep it alive; they are made again when they are needed.
             plans_.clear();
+            if (sampler_) sampler_->forget_plans();
             arena_.buffer = gpu::Buffer(
                 device_, {.size_bytes = compiled.arena_bytes, .domain = gpu::Domain::device, .name = "arena"});
         }
@@ -298,6 +341,31 @@ private:
         return logits_.mapped_as<const float>().first(n_outputs * config_.n_vocab);
     }
 
+    /// Steps that follow each other on the device, and what was chosen in them.
+    Generated run_generation(std::span<const StepToken> tokens, std::span<const SampledRow> rows, uint32_t n_steps) {
+        const models::StepShape shape = shape_of(tokens, n_steps - 1);
+        graph::RecordedPlan& recorded = plan_for_rates(shape);
+        const auto n_rows = static_cast<uint32_t>(rows.size());
+        graph::RecordedPlan& sampling = sampler_->plan(n_rows, arena_.buffer);
+        write_step(step_.mapped(), layout_, tokens, chunks_, shapes_->group(), shape.rows_per_tile);
+        sampler_->write(rows, n_steps, shape.is_decode ? shape.n_tiles / shape.n_tokens : 0);
+        const auto start = std::chrono::steady_clock::now();
+        if (n_steps == 1 && budget_ns_ > 0) {
+            submit_within_budget(recorded, extent_of(shape));
+            device_.wait(sampling.submit());
+        } else {
+            lists_.clear();
+            for (uint32_t step = 0; step < n_steps; ++step) {
+                recorded.append_to(lists_);
+                sampling.append_to(lists_);
+            }
+            device_.wait(graph::submit_lists(device_, lists_));
+        }
+        if (profile_) profile_step(recorded, shape, tokens.size(), std::chrono::steady_clock::now() - start);
+        return {sampler_->results(n_rows, n_steps),
+                logits_.mapped_as<const float>().first(rows.size() * config_.n_vocab)};
+    }
+
     void profile_step(const graph::RecordedPlan& recorded, const models::StepShape& shape, size_t n_tokens,
                       std::chrono::duration<double, std::nano> wall) {
         graph::costs_of(recorded.plan(), extent_of(shape), costs_);
@@ -306,13 +374,14 @@ private:
                            recorded.dispatch_times(), wall.count());
     }
 
-    /// Also sets chunks_.
-    models::StepShape shape_of(std::span<const StepToken> tokens) {
+    /// Also sets chunks_. `n_more`: tokens that each sequence may grow by within the step.
+    models::StepShape shape_of(std::span<const StepToken> tokens, uint32_t n_more = 0) {
         find_chunks(tokens, chunks_);
         const auto n_tokens = static_cast<uint32_t>(tokens.size());
         const auto n_outputs = static_cast<uint32_t>(std::ranges::count_if(tokens, &StepToken::want_logits));
         uint32_t longest = 0;
-        for (const StepChunk& chunk : chunks_) longest = std::max(longest, chunk.first_position + chunk.n_tokens);
+        for (const StepChunk& chunk : chunks_)
+            longest = std::max(longest, chunk.first_position + chunk.n_tokens + n_more);
         if (has_one_token_each()) return shapes_->decode_shape(n_tokens, n_outputs, longest);
         const uint32_t rows = shapes_->rows_per_tile(StepShapes::bucket(n_tokens, max_batch()));
         return shapes_->shape_for(n_tokens, n_outputs, count_tiles(chunks_, shapes_->group(), rows), longest);
@@ -403,7 +472,7 @@ private:
     }
 
     /// What would read or write outside of buffers is refused here, once, rather than guarded in every kernel.
-    void check(std::span<const StepToken> tokens) const {
+    void check(std::span<const StepToken> tokens, int32_t n_steps = 1) const {
         if (tokens.empty() || tokens.size() > max_batch()) {
             throw Error(ErrorKind::invalid_input,
                         std::format("{} tokens in a step, at most {}.", tokens.size(), max_batch()));
@@ -417,7 +486,8 @@ private:
             }
             VKINFER_ASSERT(token.sequence >= 0 && token.sequence < limits_.max_sequences);
             const auto pages = pages_->pages_of(static_cast<uint32_t>(token.sequence));
-            VKINFER_ASSERT(token.position >= 0 && static_cast<uint32_t>(token.position) < pages.size() * kPageTokens);
+            VKINFER_ASSERT(token.position >= 0 && n_steps > 0);
+            VKINFER_ASSERT(static_cast<size_t>(token.position + n_steps) <= pages.size() * kPageTokens);
         }
         if (n_outputs > max_outputs()) {
             throw Error(ErrorKind::invalid_input,
@@ -451,6 +521,7 @@ private:
     gpu::Buffer logits_;
     gpu::Buffer expert_load_; ///< only when somebody counts
     Arena arena_;
+    std::optional<DeviceSampler> sampler_; ///< only when tokens are chosen on the device
     std::map<models::StepShape, std::unique_ptr<graph::RecordedPlan>> plans_;
     std::vector<StepChunk> chunks_;
     std::vector<bool> seen_; ///< sequences, while a step is looked at
@@ -458,6 +529,7 @@ private:
     std::vector<graph::Cost> costs_;
     std::vector<double> dispatch_ns_, piece_ns_;
     std::vector<graph::Group> groups_;
+    std::vector<const gpu::CommandList*> lists_;
     double budget_ns_ = 0; ///< of one submission; 0: the driver has no watchdog that is known
     graph::RateModel rates_;
     std::vector<float> joined_logits_; ///< of a step that had to be split

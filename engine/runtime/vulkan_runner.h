@@ -39,13 +39,14 @@ struct RunnerOptions {
     int32_t max_logits = 0;                   ///< rows of logits of one evaluate() at most; 0: max_sequences
     std::optional<format::TensorType> type_k; ///< nothing: f16, or what fits
     std::optional<format::TensorType> type_v;
-    std::string coopmat = "auto";    ///< auto, on, off
-    std::string act = "auto";        ///< activations in matmuls: auto, f32, f16, q8
-    bool validation = false;         ///< under the Vulkan validation layer
-    bool count_experts = false;      ///< count how often each expert is chosen (expert_load)
-    bool pipeline_cache = true;      ///< keep compiled pipelines under XDG_CACHE_HOME/vkinfer
-    bool tuned = false;              ///< take the choices of vkinfer-bench --tune from the cache directory
-    bool capture_statistics = false; ///< pipelines keep statistics and machine code (`vkinfer shaders`)
+    std::string coopmat = "auto";          ///< auto, on, off
+    std::string act = "auto";              ///< activations in matmuls: auto, f32, f16, q8
+    std::string backend_sampling = "auto"; ///< tokens are chosen on the device: auto, on, off
+    bool validation = false;               ///< under the Vulkan validation layer
+    bool count_experts = false;            ///< count how often each expert is chosen (expert_load)
+    bool pipeline_cache = true;            ///< keep compiled pipelines under XDG_CACHE_HOME/vkinfer
+    bool tuned = false;                    ///< take the choices of vkinfer-bench --tune from the cache directory
+    bool capture_statistics = false;       ///< pipelines keep statistics and machine code (`vkinfer shaders`)
     Log log;
     LoadCallback progress;
     std::optional<bool> is_staged;        ///< copy before repacking; nothing: where device memory is a card's own

@@ -26,6 +26,7 @@ const uint kBlock = 32u;
 const uint kCountTokens = 0u;
 const uint kCountOutputs = 1u;
 const uint kCountTiles = 2u;
+const uint kCountRunning = 3u;
 
 float half_bits_to_float(uint bits) { return unpackHalf2x16(bits & 0xffffu).x; }
 

@@ -150,6 +150,21 @@ void compare_store(Wave& w, const Instruction& in) { // data0: new value, data1:
     if (kReturns) mark_pending(w, in.dst.index, 1, Counter::ds, sequence);
 }
 
+/// Adds the number of active lanes, or takes it off, and gives all of them the value before. RADV leaves M0, whose
+/// upper half would be added to the offset, as it is: 0.
+template<int kSign>
+void append(Wave& w, const Instruction& in) {
+    const auto address = static_cast<uint32_t>(in.imm);
+    touch(w, address, 4, Touch::atomic);
+    uint32_t old = 0;
+    std::memcpy(&old, w.group->lds.data() + address, 4);
+    const uint64_t exec = w.exec();
+    const uint32_t made = old + static_cast<uint32_t>(kSign * std::popcount(exec));
+    std::memcpy(w.group->lds.data() + address, &made, 4);
+    for_lanes(exec, [&](uint32_t l) { w.v[in.dst.index][l] = old; });
+    mark_pending(w, in.dst.index, 1, Counter::ds, next(w));
+}
+
 /// Lane l gets the data of lane address / 4. gfx11 does so within each half of a wave64.
 template<bool kFetchInactive>
 void bpermute(Wave& w, const Instruction& in) {
@@ -262,6 +277,8 @@ constexpr Opcode kRows[] = {
     atomic_op("ds_add_u64", 64, atomic<uint64_t, [](uint64_t a, uint64_t b) { return a + b; }, false>, false, 8),
     plain_op("ds_cmpstore_b32", ds, 16, 16, compare_store<false>, Class::lds, {}, {kU32, kU32, kU32}),
     plain_op("ds_cmpstore_rtn_b32", ds, 48, 48, compare_store<true>, Class::lds, kU32, {kU32, kU32, kU32}),
+    plain_op("ds_consume", ds, 61, 61, append<-1>, Class::lds, kU32, {}, kCrossLane),
+    plain_op("ds_append", ds, 62, 62, append<1>, Class::lds, kU32, {}, kCrossLane),
     plain_op("ds_swizzle_b32", ds, 53, 53, swizzle, Class::lds, kU32, {kU32}, kCrossLane),
     plain_op("ds_permute_b32", ds, 178, 178, permute, Class::lds, kU32, {kU32, kU32}, kCrossLane),
     plain_op("ds_bpermute_b32", ds, 179, 179, bpermute<false>, Class::lds, kU32, {kU32, kU32}, kCrossLane),
