@@ -2,7 +2,7 @@
 // Top-k routing of a mixture of experts, all in f32: logits (n_tokens, logits_stride) -> choices (expert_tiles.glsl).
 //   p = softmax(z) | sigmoid(z) | z | sqrt(softplus(z));  selection by p + bias;  experts of groups that are not among the
 //   best (by the sum of their two largest) come last;  weights p of the selected, optionally divided by their sum, times scale
-// With n_shared the last expert is one that every token takes, with weight 1 or a gate, as its last choice.
+// With n_shared the last experts are those that every token takes, with weight 1 or a gate, as its last choices.
 // Ties go to the lower index. One subgroup a token, experts in registers. With `sorts` a single workgroup takes all tokens
 // and sorts their slots too; for one token there is nothing to sort.
 #include "common.glsl"
@@ -140,11 +140,13 @@ void route(uint t, uint chosen_at) {
         choices[t * stride + j] = uvec2(chosen[chosen_at + j], floatBitsToUint(weight[wave * n_top + j] * factor));
         if (push.load != 0) atomicAdd(AddrU32(push.load).v[chosen[chosen_at + j]], 1u);
     }
-    if (lane == 0 && (has_shared_gate != 0 || n_shared != 0)) {
+    if (has_shared_gate != 0 || n_shared != 0) {
         float w = 1.0;
         if (has_shared_gate != 0) w /= 1.0 + exp(-logits[t * push.logits_stride + n_routed]);
-        choices[t * stride + n_top] = uvec2(n_routed, floatBitsToUint(w));
-        if (n_shared != 0) chosen[chosen_at + n_top] = n_routed;
+        for (uint i = lane; i < max(n_shared, 1u); i += lanes) {
+            choices[t * stride + n_top + i] = uvec2(n_routed + i, floatBitsToUint(w));
+            if (n_shared != 0) chosen[chosen_at + n_top + i] = n_routed + i;
+        }
     }
 }
 

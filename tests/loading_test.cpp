@@ -167,6 +167,90 @@ TEST_CASE("gate and up experts of different types load and run") {
     CHECK(error <= 1e-3 * size); // the types may take different paths
 }
 
+namespace {
+
+/// A qwen2moe of the weights of `from`, with a shared expert three times as wide as the others and a gate for it.
+/// `is_apart` keeps its values in another type.
+void write_with_shared_expert(const std::filesystem::path& from, const std::filesystem::path& to, bool is_apart) {
+    using format::TensorType;
+    const format::GgufFile file(from);
+    format::GgufWriter writer(to);
+    constexpr std::string_view kFrom = "qwen3moe";
+    for (const format::MetadataEntry& entry : file.metadata()) {
+        if (entry.key == "general.architecture") continue;
+        const bool is_own = entry.key.starts_with(kFrom);
+        writer.set(is_own ? "qwen2moe" + std::string(entry.key.substr(kFrom.size())) : std::string(entry.key),
+                   entry.value);
+    }
+    writer.set("general.architecture", "qwen2moe");
+    const format::TensorInfo& gate = file.tensor("blk.0.ffn_gate_exps.weight");
+    const uint64_t n_embd = gate.dims[0], n_ff = gate.dims[1], n_shared = 3 * n_ff;
+    writer.set("qwen2moe.expert_shared_feed_forward_length", static_cast<uint32_t>(n_shared));
+    for (const format::TensorInfo& tensor : file.tensors())
+        writer.add_tensor(tensor.name, tensor.type, std::span(tensor.dims).first(tensor.n_dims));
+    struct Added {
+        std::string name;
+        TensorType type;
+        std::vector<uint64_t> dims;
+    };
+    std::vector<Added> added;
+    for (uint32_t il = 0; il < file.get_u32_in("qwen3moe.block_count", 1, 100); ++il) {
+        const auto add = [&](const char* name, TensorType type, std::vector<uint64_t> dims) {
+            added.push_back({std::format("blk.{}.{}.weight", il, name), type, std::move(dims)});
+        };
+        add("ffn_gate_inp_shexp", TensorType::f32, {n_embd});
+        const TensorType type = is_apart ? TensorType::f32 : gate.type;
+        add("ffn_gate_shexp", type, {n_embd, n_shared});
+        add("ffn_up_shexp", type, {n_embd, n_shared});
+        add("ffn_down_shexp", type, {n_shared, n_embd});
+    }
+    for (const Added& a : added) writer.add_tensor(a.name, a.type, a.dims);
+    for (const format::TensorInfo& tensor : file.tensors()) writer.append(file.read(tensor));
+    uint32_t seed = 1;
+    for (const Added& a : added) {
+        std::vector<float> values(a.dims[0] * (a.dims.size() > 1 ? a.dims[1] : 1));
+        for (float& v : values)
+            v = (static_cast<float>((seed = seed * 1664525u + 1013904223u) >> 8) / 8388608.0f - 1) * 0.05f;
+        const format::TypeTraits& type = format::traits(gate.type);
+        if (a.dims.size() > 1) {
+            std::vector<std::byte> blocks(type.row_bytes(values.size()));
+            type.quantise(values.data(), blocks.data(), values.size());
+            if (!is_apart) {
+                writer.append(blocks);
+                continue;
+            }
+            type.dequantise(blocks.data(), values.data(), values.size());
+        }
+        writer.append(std::as_bytes(std::span<const float>(values)));
+    }
+    writer.finish();
+}
+
+} // namespace
+
+TEST_CASE("a shared expert wider than the others is several of them, and takes no dispatch of its own") {
+    const Folder folder;
+    const std::filesystem::path plain = folder / "plain.gguf", joined = folder / "joined.gguf",
+                                apart = folder / "apart.gguf";
+    benchmarks::write_synthetic_model(plain, shape_of(true));
+    write_with_shared_expert(plain, joined, false);
+    write_with_shared_expert(plain, apart, true);
+    const auto without = create_vulkan_runner(options_for(plain));
+    const auto runner = create_vulkan_runner(options_for(joined)), other = create_vulkan_runner(options_for(apart));
+    CHECK(runner->plan_size(1).first == without->plan_size(1).first);
+    CHECK(other->plan_size(1).first == runner->plan_size(1).first + 2 * 2); // two layers
+    const std::vector<float> expected = answer(*other), got = answer(*runner), bare = answer(*without);
+    double size = 0;
+    for (const float v : expected) size += double{v} * double{v};
+    const auto error = [&](const std::vector<float>& x) {
+        double sum = 0;
+        for (size_t i = 0; i < expected.size(); ++i) sum += double{x[i] - expected[i]} * double{x[i] - expected[i]};
+        return sum;
+    };
+    CHECK(error(got) <= 1e-3 * size);               // the types may take different paths
+    if (size > 0) CHECK(error(bare) > 1e-2 * size); // the expert counts, where anything is computed
+}
+
 TEST_CASE("a loading ring that is copied into device memory gives the same weights") {
     const Folder folder;
     const std::filesystem::path path = folder / "model.gguf";

@@ -27,7 +27,8 @@ bool uses_gemm(const ExpertShape& shape, const Policy& policy) {
 
 /// Rows of x that share a tile, the same for both products: as many as an expert is likely to get.
 uint32_t tile_rows(const ExpertShape& shape, const Policy& policy) {
-    const uint32_t expected = ceil_div(shape.n_slots(), shape.n_experts);
+    const uint32_t expected =
+        ceil_div(shape.n_tokens * (shape.n_used - shape.n_shared), shape.n_experts - shape.n_shared);
     if (uses_gemm(shape, policy)) {
         // A second tile reads the weights again, which costs more than the dead rows of a tall one: those are masked.
         const uint32_t frag = policy.tiles.frag_n;

@@ -160,7 +160,8 @@ struct ExpertShape {
     uint32_t n_used = 0;
     uint32_t n_embd = 0;
     uint32_t n_ff = 0; ///< width of one expert
-    /// 1: the last expert is the shared one, which every token takes as its last choice; both counts include it.
+    /// The last experts that are together the shared one, which every token takes as its last choices; both counts
+    /// include them.
     uint32_t n_shared = 0;
     bool has_shared_gate = false; ///< the logit behind those of the routed experts is the gate of the shared one
 

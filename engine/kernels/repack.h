@@ -12,18 +12,20 @@ namespace vkinfer::kernels {
 inline constexpr uint64_t kRepackSlackBytes = 4;
 
 struct Repack {
-    uint64_t source = 0; ///< device address of the first row of first_strip, as the file has it
+    uint64_t source = 0; ///< device address of the first element, rows as the file has them
     uint64_t codes = 0;  ///< of the whole matrix
     uint64_t scales = 0;
-    uint32_t n_rows = 0; ///< of the whole matrix
-    uint32_t n_cols = 0;
-    uint32_t first_strip = 0;
-    uint32_t n_strips = 0;
+    uint32_t n_rows = 0;      ///< that are there
+    uint32_t n_cols = 0;      ///< of the matrix
+    uint32_t source_cols = 0; ///< from one row of the source to the next; 0: n_cols
+    uint32_t first_row = 0;   ///< of the matrix that is made
+    bool is_last = true;      ///< no other rows of the matrix follow: what is left of the last strip becomes zeros
+
+    /// Rows begin or end inside of a strip that others fill.
+    bool is_ragged() const { return first_row % kStripRows != 0 || (!is_last && n_rows % kStripRows != 0); }
 };
 
-/// Which pipeline repacks rows of n_cols elements.
-Dispatch repack_kernel(const WeightLayout& layout, uint32_t n_cols);
-/// The same with push constants and group counts; n_strips is at most 65535, which every device allows.
+/// With push constants and group counts; at most 65535 strips, which every device allows.
 Dispatch repack(const WeightLayout& layout, const Repack& what);
 
 } // namespace vkinfer::kernels

@@ -27,6 +27,11 @@ struct TensorNeed {
     struct Source {
         std::string name;    ///< name in the file
         uint32_t n_rows = 0; ///< of a matrix; length of a vector
+        // A part of a matrix: where it begins, and how large the whole is (0: as large as the part).
+        uint32_t first_row = 0;
+        uint32_t first_col = 0;
+        uint32_t all_rows = 0;
+        uint32_t all_cols = 0;
     };
     std::string key;
     Kind kind = Kind::matrix;

@@ -47,18 +47,23 @@ uint64_t file_bytes(const format::GgufFile& file, const std::vector<TensorNeed::
     throw Error(ErrorKind::unsupported, std::format("{}: {}", file.name(), what), hint);
 }
 
-/// Whether the shared expert can stand among the others as the last: of their width and of their types.
-bool shared_joins(const format::GgufFile& file, const ExpertConfig& e, uint32_t il, uint32_t n_embd) {
-    if (e.n_ff_shared != e.n_ff || file.find_tensor(blk(il, "ffn_gate_up_exps.weight")) != nullptr) return false;
+/// As how many experts the shared one can stand behind the others: one as wide as n of them is n, which take columns of
+/// its down matrix each, since hidden values do not depend on each other. 0 where widths or types do not allow it.
+uint32_t n_joined(const format::GgufFile& file, const ExpertConfig& e, uint32_t il, uint32_t n_embd) {
+    if (e.n_ff_shared == 0 || e.n_ff_shared % e.n_ff != 0) return 0;
+    if (e.n + e.n_ff_shared / e.n_ff > kMaxExperts || e.n_used + e.n_ff_shared / e.n_ff > kMaxUsed) return 0;
+    if (file.find_tensor(blk(il, "ffn_gate_up_exps.weight")) != nullptr) return 0;
     std::vector<TensorNeed::Source> in, out;
     for (const char* part : {"ffn_gate", "ffn_up"}) {
         add_sources(in, file, il, part, e.n, e.n_ff);
-        in.push_back({blk(il, std::format("{}_shexp.weight", part)), e.n_ff});
+        in.push_back({blk(il, std::format("{}_shexp.weight", part)), e.n_ff_shared});
     }
     add_sources(out, file, il, "ffn_down", e.n, n_embd);
     out.push_back({blk(il, "ffn_down_shexp.weight"), n_embd});
-    // Biases are read by expert: there is none for one more.
-    return can_stack(file, in) && can_stack(file, out) && file.find_tensor(blk(il, "ffn_down_exps.bias")) == nullptr;
+    // Biases are read by expert: there are none for these.
+    const bool joins =
+        can_stack(file, in) && can_stack(file, out) && file.find_tensor(blk(il, "ffn_down_exps.bias")) == nullptr;
+    return joins ? e.n_ff_shared / e.n_ff : 0;
 }
 
 } // namespace
@@ -114,11 +119,25 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
             refuse(file, std::format("tensor {}.scale scales experts, which is not supported yet.", key(name)), "");
     }
 
-    needs.push_back({key("ffn_gate_inp.weight"), Kind::matrix, {{key("ffn_gate_inp.weight"), e.n}}, c.n_embd});
-    need_optional_vector(needs, file, key("ffn_gate_inp.bias"), e.n);
+    // The gate of the shared expert is one more row of the router.
+    TensorNeed router{key("ffn_gate_inp.weight"), Kind::matrix, {{key("ffn_gate_inp.weight"), e.n}}, c.n_embd};
+    TensorNeed router_bias{key("ffn_gate_inp.bias"), Kind::vector, {{key("ffn_gate_inp.bias"), e.n}}, 0};
+    const std::string shared_gate = key("ffn_gate_inp_shexp.weight");
+    if (e.n_ff_shared != 0 && e.shared_is_gated) {
+        const format::TensorInfo* all = file.find_tensor(router.key);
+        const format::TensorInfo* one = file.find_tensor(shared_gate);
+        if (all != nullptr && one != nullptr && all->type == one->type) {
+            router.sources.push_back({shared_gate, 1});
+            router_bias.sources.push_back({"", 1});
+        } else {
+            needs.push_back({shared_gate, Kind::matrix, {{shared_gate, 1}}, c.n_embd});
+        }
+    }
+    needs.push_back(std::move(router));
+    if (file.find_tensor(router_bias.key) != nullptr) needs.push_back(std::move(router_bias));
     need_optional_vector(needs, file, key("exp_probs_b.bias"), e.n);
 
-    const bool joins = shared_joins(file, e, il, c.n_embd);
+    const uint32_t joined = n_joined(file, e, il, c.n_embd);
     if (file.find_tensor(key("ffn_gate_up_exps.weight")) != nullptr) {
         needs.push_back(
             {key("gate_up_exps.fused"), Kind::matrix, {{key("ffn_gate_up_exps.weight"), 2 * e.n * e.n_ff}}, c.n_embd});
@@ -127,9 +146,9 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
     } else {
         TensorNeed need{key("gate_up_exps"), Kind::matrix, {}, c.n_embd};
         add_sources(need.sources, file, il, "ffn_gate", e.n, e.n_ff);
-        if (joins) need.sources.push_back({key("ffn_gate_shexp.weight"), e.n_ff});
+        if (joined != 0) need.sources.push_back({key("ffn_gate_shexp.weight"), e.n_ff_shared});
         add_sources(need.sources, file, il, "ffn_up", e.n, e.n_ff);
-        if (joins) need.sources.push_back({key("ffn_up_shexp.weight"), e.n_ff});
+        if (joined != 0) need.sources.push_back({key("ffn_up_shexp.weight"), e.n_ff_shared});
         // Mixes of types may give the two different ones: each is then a matrix of its own. So it is where both
         // together are too large.
         const auto middle = need.sources.begin() + static_cast<std::ptrdiff_t>(need.sources.size() / 2);
@@ -144,18 +163,18 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
     }
     TensorNeed down{key("down_exps"), Kind::matrix, {}, e.n_ff};
     add_sources(down.sources, file, il, "ffn_down", e.n, c.n_embd);
-    if (joins) down.sources.push_back({key("ffn_down_shexp.weight"), c.n_embd});
+    for (uint32_t i = 0; i < joined; ++i) {
+        TensorNeed::Source columns{key("ffn_down_shexp.weight"), c.n_embd};
+        columns.first_col = i * e.n_ff;
+        columns.all_cols = e.n_ff_shared;
+        down.sources.push_back(std::move(columns));
+    }
     needs.push_back(std::move(down));
     need_optional_vector(needs, file, key("ffn_gate_exps.bias"), e.n * e.n_ff);
     need_optional_vector(needs, file, key("ffn_up_exps.bias"), e.n * e.n_ff);
     need_optional_vector(needs, file, key("ffn_down_exps.bias"), e.n * c.n_embd);
 
-    if (e.n_ff_shared == 0) return;
-    if (e.shared_is_gated) {
-        needs.push_back(
-            {key("ffn_gate_inp_shexp.weight"), Kind::matrix, {{key("ffn_gate_inp_shexp.weight"), 1}}, c.n_embd});
-    }
-    if (joins) return;
+    if (e.n_ff_shared == 0 || joined != 0) return;
     need_matrices(needs, file, key("gate_up_shexp"),
                   {{key("ffn_gate_shexp.weight"), e.n_ff_shared}, {key("ffn_up_shexp.weight"), e.n_ff_shared}},
                   c.n_embd);
@@ -170,19 +189,19 @@ public:
     ExpertBuilder(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts)
         : g_(graph), c_(input.config), e_(input.config.experts), w_(input.weights), n_tokens_(input.shape.n_tokens),
           il_(layer), counts_(counts),
-          joins_(e_.n_ff_shared != 0 && w_.matrix(key("down_exps")).n_rows == (e_.n + 1) * c_.n_embd),
+          n_joined_(e_.n_ff_shared == 0 || w_.matrix(key("ffn_down_shexp.weight")) ? 0 : e_.n_ff_shared / e_.n_ff),
           shape_{.n_tokens = n_tokens_,
-                 .n_experts = e_.n + joins_,
-                 .n_used = e_.n_used + joins_,
+                 .n_experts = e_.n + n_joined_,
+                 .n_used = e_.n_used + n_joined_,
                  .n_embd = c_.n_embd,
                  .n_ff = e_.n_ff,
-                 .n_shared = joins_,
+                 .n_shared = n_joined_,
                  .has_shared_gate = e_.n_ff_shared != 0 && e_.shared_is_gated} {}
 
     Stream build(const NormedInput& n, graph::TensorId x, uint64_t next_norm) {
         const graph::TensorId logits = router(n);
         // What a shared expert of its own computes stands between the steps of routing, which depend on each other.
-        const bool is_apart = e_.n_ff_shared != 0 && joins_ == 0;
+        const bool is_apart = e_.n_ff_shared != 0 && n_joined_ == 0;
         const graph::TensorId shared_hidden = is_apart ? shared_gate_up(n) : 0;
         const graph::TensorId choices = g_.activation(key("choices"), shape_.choices_bytes());
         const graph::TensorId tiles = g_.activation(key("tiles"), shape_.tiles_bytes());
@@ -247,11 +266,12 @@ private:
 
     graph::TensorId router(const NormedInput& n) {
         const graph::TensorId logits = rows("router_logits", logits_stride());
-        kernels::Linear op = linear(w_.matrix(key("ffn_gate_inp.weight")), e_.n, logits_stride(), n);
+        const kernels::Weight weight = w_.matrix(key("ffn_gate_inp.weight"));
+        kernels::Linear op = linear(weight, weight.n_rows, logits_stride(), n);
         op.bias = w_.vector(key("ffn_gate_inp.bias"));
         op.keeps_f32 = true;
         g_.add(key("ffn_gate_inp"), op, {counts_, n.rows, logits, logits});
-        if (shape_.has_shared_gate) {
+        if (weight.n_rows < logits_stride()) {
             kernels::Linear gate = linear(w_.matrix(key("ffn_gate_inp_shexp.weight")), 1, logits_stride(), n);
             gate.y_offset = e_.n;
             gate.keeps_f32 = true;
@@ -324,7 +344,7 @@ private:
     const uint32_t n_tokens_;
     const uint32_t il_;
     const graph::TensorId counts_;
-    const uint32_t joins_; ///< 1: the shared expert is the last of the experts
+    const uint32_t n_joined_; ///< experts behind the routed ones that are together the shared one
     const kernels::ExpertShape shape_;
 };
 

@@ -77,8 +77,7 @@ void DeviceDecoder::State::decode(std::span<const std::byte> blocks, std::span<f
                                 .codes = repacked.address(),
                                 .scales = repacked.address() + code_bytes,
                                 .n_rows = kernels::kStripRows,
-                                .n_cols = static_cast<uint32_t>(n_cols),
-                                .n_strips = 1};
+                                .n_cols = static_cast<uint32_t>(n_cols)};
     const kernels::Dispatch repack = kernels::repack(layout, parts);
     const kernels::shader::DequantizeSpec decode_spec;
     const kernels::shader::DequantizePush dequantize{.codes = parts.codes,

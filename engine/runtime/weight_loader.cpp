@@ -32,17 +32,14 @@ constexpr uint64_t kMaxGroupsY = 65535;
 constexpr int kReadsAtOnce = 3;
 constexpr auto kProgressInterval = std::chrono::milliseconds(50);
 
-/// Strips of one tensor that are read and repacked at once.
+/// Rows of one tensor that are read and repacked at once.
 struct Chunk {
     const format::TensorInfo* tensor = nullptr;
     const kernels::WeightLayout* layout = nullptr;
     const gpu::Pipeline* pipeline = nullptr;
-    uint64_t codes = 0;
-    uint64_t scales = 0;
-    uint64_t offset = 0; ///< in the tensor
+    kernels::Repack repack; ///< its source is where the rows lie in what was read
+    uint64_t offset = 0;    ///< in the tensor
     uint64_t size_bytes = 0;
-    uint32_t first_strip = 0;
-    uint32_t n_strips = 0;
 };
 
 /// Cuts the matrices into chunks that fit a slot, in the order of the plan.
@@ -52,23 +49,28 @@ std::vector<Chunk> cut(kernels::PipelineStore& pipelines, const format::GgufFile
     for (const WeightItem& item : plan.items) {
         if (item.layout == nullptr || item.twin) continue;
         const kernels::Weight weight = model.matrix(item.need.key);
-        const gpu::Pipeline& pipeline = pipelines.get(kernels::repack_kernel(*item.layout, weight.n_cols));
-        uint64_t rows_before = 0; // stacked sources are whole strips, all but the last
+        uint32_t rows_before = 0;
         for (const auto& source : item.need.sources) {
             const format::TensorInfo& tensor = file.tensor(source.name);
-            const uint64_t strip_bytes = tensor.row_bytes() * kernels::kStripRows;
-            const auto n_strips =
-                static_cast<uint32_t>((tensor.n_rows() + kernels::kStripRows - 1) / kernels::kStripRows);
+            const uint64_t row_bytes = tensor.row_bytes(), strip_bytes = row_bytes * kernels::kStripRows;
             const auto at_once =
+                kernels::kStripRows *
                 static_cast<uint32_t>(std::min((slot_bytes - 2 * DirectFile::kAlignment) / strip_bytes, kMaxGroupsY));
             VKINFER_ASSERT(at_once > 0);
-            for (uint32_t first = 0; first < n_strips; first += at_once) {
-                Chunk chunk{.tensor = &tensor, .layout = item.layout, .pipeline = &pipeline, .first_strip = first};
-                chunk.codes = weight.codes + kernels::weight_code_bytes(*item.layout, rows_before, weight.n_cols);
-                chunk.scales = weight.scales + kernels::weight_scale_bytes(*item.layout, rows_before, weight.n_cols);
-                chunk.n_strips = std::min(at_once, n_strips - first);
-                chunk.offset = first * strip_bytes;
-                chunk.size_bytes = std::min(chunk.n_strips * strip_bytes, tensor.size_bytes - chunk.offset);
+            for (uint32_t first = 0; first < source.n_rows; first += at_once) {
+                Chunk chunk{.tensor = &tensor, .layout = item.layout};
+                const uint32_t n_rows = std::min(at_once, source.n_rows - first);
+                chunk.repack = {.source = format::traits(tensor.type).row_bytes(source.first_col),
+                                .codes = weight.codes,
+                                .scales = weight.scales,
+                                .n_rows = n_rows,
+                                .n_cols = weight.n_cols,
+                                .source_cols = static_cast<uint32_t>(tensor.dims[0]),
+                                .first_row = rows_before + first,
+                                .is_last = rows_before + first + n_rows == weight.n_rows};
+                chunk.pipeline = &pipelines.get(kernels::repack(*item.layout, chunk.repack));
+                chunk.offset = (uint64_t{source.first_row} + first) * row_bytes;
+                chunk.size_bytes = n_rows * row_bytes;
                 chunks.push_back(chunk);
             }
             rows_before += source.n_rows;
@@ -156,14 +158,9 @@ private:
             std::memmove(ring_.mapped() + aligned, ring_.mapped() + source, chunk.size_bytes);
             source = aligned;
         }
-        const kernels::Dispatch dispatch =
-            kernels::repack(*chunk.layout, {.source = (stage_ ? stage_ : ring_).address() + source,
-                                            .codes = chunk.codes,
-                                            .scales = chunk.scales,
-                                            .n_rows = static_cast<uint32_t>(chunk.tensor->n_rows()),
-                                            .n_cols = static_cast<uint32_t>(chunk.tensor->dims[0]),
-                                            .first_strip = chunk.first_strip,
-                                            .n_strips = chunk.n_strips});
+        kernels::Repack repack = chunk.repack;
+        repack.source += (stage_ ? stage_ : ring_).address() + source;
+        const kernels::Dispatch dispatch = kernels::repack(*chunk.layout, repack);
         gpu::CommandList commands(device_, {.name = "repack"});
         commands.keep_alive(stage_ ? stage_ : ring_);
         commands.dispatch(*chunk.pipeline, dispatch.push, {}, dispatch.groups[0], dispatch.groups[1]);
@@ -230,8 +227,9 @@ std::vector<float> read_row_scales(const format::GgufFile& file, const TensorNee
             factors.resize(factors.size() + source.n_rows, 1.0f);
             continue;
         }
-        const uint64_t n_rows = source.n_rows / tensor->n_elements();
-        for (const float factor : file.read_f32(*tensor)) factors.resize(factors.size() + n_rows, factor);
+        const std::vector<float> each = file.read_f32(*tensor);
+        const uint64_t n_rows = (source.all_rows == 0 ? source.n_rows : source.all_rows) / each.size();
+        for (uint32_t row = 0; row < source.n_rows; ++row) factors.push_back(each[(source.first_row + row) / n_rows]);
     }
     return factors;
 }

@@ -40,10 +40,11 @@ bool has_row_scales(const format::GgufFile& file, const TensorNeed& need) {
         const format::TensorInfo* tensor = find_outer_factor(file, source.name);
         if (tensor == nullptr) continue;
         const uint64_t n = tensor->n_elements();
-        if (n == 0 || source.n_rows % n != 0) {
+        const uint32_t n_rows = source.all_rows == 0 ? source.n_rows : source.all_rows;
+        if (n == 0 || n_rows % n != 0) {
             throw Error(ErrorKind::invalid_input,
                         std::format("{}: tensor {} has {} values for the {} rows of {}.", file.name(), tensor->name, n,
-                                    source.n_rows, source.name),
+                                    n_rows, source.name),
                         "Expected one, or one for each expert.");
         }
         found = true;
@@ -70,7 +71,7 @@ WeightItem describe_matrix(const format::GgufFile& file, const TensorNeed& need)
         item.layout = &layout_of(file, tensor);
         item.type = tensor.type;
         item.n_rows += source.n_rows;
-        item.file_bytes += tensor.size_bytes;
+        item.file_bytes += tensor.row_bytes() * source.n_rows; // columns are read as whole rows
     }
     item.size_bytes = item.scales_offset() + kernels::weight_scale_bytes(*item.layout, item.n_rows, item.need.n_cols);
     if (has_row_scales(file, need)) {
@@ -115,8 +116,8 @@ const format::TensorInfo& find_source(const format::GgufFile& file, const Tensor
         throw Error(ErrorKind::invalid_input, std::format("{}: tensor {} is missing.", file.name(), source.name),
                     "The file is incomplete or of another architecture than it says.");
     }
-    const uint64_t cols = n_cols == 0 ? source.n_rows : n_cols;
-    const uint64_t rows = n_cols == 0 ? 1 : source.n_rows;
+    const uint64_t cols = n_cols == 0 ? source.n_rows : source.all_cols != 0 ? source.all_cols : n_cols;
+    const uint64_t rows = n_cols == 0 ? 1 : source.all_rows != 0 ? source.all_rows : source.n_rows;
     // A vector may be stored in rows, one an expert.
     const bool fits = n_cols == 0 ? tensor->n_elements() == cols : tensor->dims[0] == cols && tensor->n_rows() == rows;
     if (!fits) {

@@ -28,7 +28,7 @@ struct Router {
     bool normalises = true;
     float scale = 1;
     bool shared_gate = false;
-    bool joined = false; ///< the shared expert is the last of n_experts
+    uint32_t joined = 0; ///< the last of n_experts, which are together the shared one
 };
 
 struct Choice {
@@ -85,7 +85,8 @@ std::vector<std::pair<uint32_t, double>> reference_route(const Router& r, const 
     }
     const double divisor = r.gating == Gating::softmax_of_selected ? sum : r.normalises ? std::max(sum, 6.1e-5) : 1;
     for (auto& [expert, weight] : chosen) weight *= r.scale / divisor;
-    if (r.joined) chosen.emplace_back(n_experts, r.shared_gate ? 1 / (1 + std::exp(-double{z[n_experts]})) : 1.0);
+    for (uint32_t i = 0; i < r.joined; ++i)
+        chosen.emplace_back(n_experts + i, r.shared_gate ? 1 / (1 + std::exp(-double{z[n_experts]})) : 1.0);
     return chosen;
 }
 
@@ -132,7 +133,7 @@ Routed route(const Router& r, uint32_t n_live, uint32_t n_tokens, uint32_t n_emb
                                .scale = r.scale},
           {&routed.counts, &logit_buffer, &routed.choices, &routed.tiles, &routed.slots}, policy);
 
-    const bool outer_gate = r.shared_gate && !r.joined;
+    const bool outer_gate = r.shared_gate && r.joined == 0;
     const uint32_t choice_stride = r.n_used + outer_gate;
     const auto choices = h.read<Choice>(routed.choices, uint64_t{n_live} * choice_stride);
     std::vector<uint32_t> expected_load(r.n_experts, 0);
@@ -255,7 +256,7 @@ void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const k
           {&routed.counts, &routed.tiles, &routed.slots, &x_buffer, &hidden}, policy);
     h.run(kernels::ExpertOutput{.shape = shape, .weight = out_weight},
           {&routed.counts, &routed.choices, &routed.tiles, &routed.slots, &hidden, &residual_buffer,
-           r.shared_gate && !r.joined ? &shared_buffer : &residual_buffer, &y},
+           r.shared_gate && r.joined == 0 ? &shared_buffer : &residual_buffer, &y},
           policy);
 
     std::vector<double> expected;
@@ -264,7 +265,7 @@ void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const k
         std::vector<double> sum(d);
         for (uint32_t i = 0; i < d; ++i) {
             sum[i] = residual[uint64_t{t} * d + i];
-            if (r.shared_gate && !r.joined) sum[i] += routed.shared_gates[t] * shared[uint64_t{t} * d + i];
+            if (r.shared_gate && r.joined == 0) sum[i] += routed.shared_gates[t] * shared[uint64_t{t} * d + i];
         }
         for (const auto& [e, w] : routed.expected[t]) {
             for (uint32_t f = 0; f < e_ff; ++f) {
@@ -348,9 +349,12 @@ TEST_CASE("whole layers on every path, from one token to many") {
                          .row_scales = n_live == 3 || n_live == 40},
                         n_live, n_tokens, policy, path.limit);
         }
-        for (const uint32_t n : {1u, 3u}) {
-            check_layer({.router = {.n_experts = 9, .n_used = 3, .shared_gate = n == 3, .joined = true}}, n,
-                        n == 1 ? 1 : 4, policy, path.limit);
+        for (const uint32_t n : {1u, 3u, 40u}) {
+            check_layer({.router = {.n_experts = 9, .n_used = 5, .shared_gate = n == 3, .joined = n == 1 ? 1u : 3u}}, n,
+                        n == 1   ? 1
+                        : n == 3 ? 4
+                                 : 64,
+                        policy, path.limit);
         }
         for (const uint32_t n : {1u, 5u}) {
             check_layer({.router = {.gating = Gating::softmax_of_selected, .shared_gate = n == 5},

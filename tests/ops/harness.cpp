@@ -151,8 +151,7 @@ TestWeight OpHarness::weight_from_blocks(format::TensorType type, uint32_t n_row
                                                                  .codes = made.weight.codes,
                                                                  .scales = made.weight.scales,
                                                                  .n_rows = n_rows,
-                                                                 .n_cols = n_cols,
-                                                                 .n_strips = made.weight.n_strips()});
+                                                                 .n_cols = n_cols});
     gpu::CommandList commands(device_, {.name = "repack"});
     commands.dispatch(pipelines_.get(dispatch), dispatch.push, {}, dispatch.groups[0], dispatch.groups[1]);
     commands.end();
