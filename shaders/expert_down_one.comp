@@ -16,14 +16,7 @@
 layout(local_size_x_id = 0) in;
 layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
 layout(binding = BIND_CHOICES, scalar) readonly restrict buffer Choices { uvec2 choices[]; };
-#if ACT_Q8
-layout(binding = BIND_X, scalar) readonly restrict buffer X { uvec4 x[]; };
-const uint kStrideUnit = 1u; // strides count blocks of int8
-#else
 layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
-const uint kStrideUnit = 4u; // x is read as vec4
-#endif
-layout(binding = BIND_X_SCALES, scalar) readonly restrict buffer XScales { vec2 x_scales[]; };
 layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residual[]; };
 layout(binding = BIND_SHARED_Y, scalar) readonly buffer SharedY { float shared_y[]; };
 layout(binding = BIND_Y, scalar) buffer Y { float y[]; };
@@ -60,7 +53,7 @@ void main() {
             if (has_bias != 0 && split == 0u && row < push.n_rows) total[r] += w * AddrF32(push.bias).v[expert * push.n_rows + row];
             strip_tile[r] = uint64_t(expert * push.expert_strips + min(row / kStripRows, n_strips - 1)) * push.n_blocks;
         }
-        const uint x_at[1] = uint[1](j * (push.x_stride / kStrideUnit));
+        const uint x_at[1] = uint[1](j * (push.x_stride / 4u));
         accumulate(strip_tile, strip_row, x_at, 1u, split, n_splits, push.n_blocks, acc);
         [[unroll]] for (uint i = 0; i < n_acc; i++) total[i] += scale[i] * acc[i];
     }

@@ -24,14 +24,7 @@
 layout(local_size_x_id = 0) in;
 layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tiles[]; };
 layout(binding = BIND_SLOTS, scalar) readonly restrict buffer Slots { uint slots[]; };
-#if ACT_Q8
-layout(binding = BIND_X, scalar) readonly restrict buffer X { uvec4 x[]; };
-const uint kStrideUnit = 1u; // strides count blocks of int8
-#else
 layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
-const uint kStrideUnit = 4u; // x is read as vec4
-#endif
-layout(binding = BIND_X_SCALES, scalar) readonly restrict buffer XScales { vec2 x_scales[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
 layout(binding = BIND_PARTS, scalar) readonly restrict buffer Parts { float parts[]; };
 layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
@@ -123,7 +116,7 @@ void main() {
         const uint place = first_place + min(n, n_live - 1u);
         const uint slot = slots[place];
         const uint x_row = takes_tokens != 0 ? slot / n_used : place;
-        x_at[n] = x_row * (push.x_stride / kStrideUnit);
+        x_at[n] = x_row * (push.x_stride / 4u);
         y_row[n] = takes_tokens != 0 ? place : slot;
         part_at[n] = push.parts_at + x_row * push.n_parts;
     }

@@ -2,7 +2,7 @@
 // y[t, r] = sum_k W[r, k] * x[t, k]  (* scale[r]) (+ bias[r]) (+ residual[t, r]),  or  silu(gate) * up  for a weight of gate and up rows
 // Optionally x is rows[t] of a larger x (gathers), is to be RMS-normalised (is_normed), and y is written a second time for the
 // norm after it (writes_normed): include/normed.glsl.
-//   W: (n_rows, n_blocks * 32) in tiles of 16 rows; x: (n_cols, x_stride) f32, or int8 blocks; y: (n_cols, y_stride) f32
+//   W: (n_rows, n_blocks * 32) in tiles of 16 rows; x: (n_cols, x_stride) f32, rounded to int8 here with ACT_Q8; y: (n_cols, y_stride) f32
 // A lane owns rows_per_lane rows and n_columns columns, so that nothing is reduced across lanes and an activation is one
 // uniform load for the whole wave; the subgroups of a workgroup split K and are summed through shared memory.
 // A weight is loaded and decoded once for n_columns columns. Sums in f32.
@@ -19,12 +19,7 @@
 
 layout(local_size_x_id = 0) in;
 layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
-#if ACT_Q8
-layout(binding = BIND_X, scalar) readonly restrict buffer X { uvec4 x[]; };
-#else
 layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
-#endif
-layout(binding = BIND_X_SCALES, scalar) readonly restrict buffer XScales { vec2 x_scales[]; };
 layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residual[]; };
 layout(binding = BIND_Y, scalar) buffer Y { float y[]; };
 layout(binding = BIND_PARTS, scalar) readonly restrict buffer Parts { float parts[]; };
@@ -33,11 +28,6 @@ layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; 
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = 1u + is_glu;              // weights a lane accumulates per row
-#if ACT_Q8
-const uint kStrideUnit = 1u; // strides count blocks of int8
-#else
-const uint kStrideUnit = 4u; // x is read as vec4
-#endif
 #include "matvec_loop.glsl"
 shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
 shared float split_squares[n_splits > 1u && is_normed != 0 ? n_splits * n_columns : 1u];
@@ -58,7 +48,7 @@ void main() {
     [[unroll]] for (uint n = 0; n < n_columns; n++) {
         const uint column = min(first_column + n, n_live - 1u);
         const uint x_row = gathers != 0 ? rows[column] : column;
-        x_at[n] = x_row * (push.x_stride / kStrideUnit);
+        x_at[n] = x_row * (push.x_stride / 4u);
         part_at[n] = push.parts_at + x_row * push.n_parts;
     }
     if (is_normed != 0) NORMED_SHARES(parts, part_at, push.n_parts, n_columns, squares)

@@ -79,7 +79,7 @@ gpu::Capabilities gpu_like(uint32_t subgroup, bool coopmat) {
     c.max_subgroup_size = 64;
     c.subgroup_size_control = true;
     c.float16 = true;
-    c.integer_dot_product = true;
+    c.integer_dot_product = c.dot_4x8_signed_accelerated = true;
     c.cooperative_matrix = coopmat;
     using enum gpu::ComponentType;
     if (coopmat) {
@@ -101,6 +101,14 @@ TEST_CASE("the policy follows capabilities and options") {
     CHECK_FALSE(choose_policy(gpu_like(32, true), {CoopmatMode::automatic, ActivationMode::f32}).coopmat);
     CHECK_FALSE(choose_policy(gpu_like(32, false), {}).coopmat);
     CHECK(choose_policy(gpu_like(32, false), {CoopmatMode::automatic, ActivationMode::q8}).int8_activations);
+    CHECK(rdna4.int8_activations);
+    CHECK_FALSE(choose_policy(gpu_like(32, true), {CoopmatMode::automatic, ActivationMode::f16}).int8_activations);
+    gpu::Capabilities slow = gpu_like(32, true);
+    slow.dot_4x8_signed_accelerated = false;
+    CHECK_FALSE(choose_policy(slow, {}).int8_activations);
+    slow = gpu_like(8, false);
+    slow.device_type = gpu::DeviceType::cpu;
+    CHECK_FALSE(choose_policy(slow, {}).int8_activations);
     CHECK_THROWS_AS(choose_policy(gpu_like(32, false), {CoopmatMode::on, ActivationMode::automatic}), Error);
     CHECK_THROWS_AS(choose_policy(gpu_like(32, true), {CoopmatMode::on, ActivationMode::f32}), Error);
 }

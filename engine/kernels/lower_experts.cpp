@@ -82,7 +82,7 @@ struct Product {
     bool x_is_normed = false;
     float eps = 0;
     uint32_t n_out = 0;
-    uint32_t tiles = 0, slots = 0, x = 0, x_codes = 0, x_scales = 0, y = 0; ///< operands
+    uint32_t tiles = 0, slots = 0, x = 0, y = 0; ///< operands
     /// The weighted sum as part of the down product.
     struct Sum {
         uint64_t next_norm = 0;
@@ -173,7 +173,7 @@ Dispatch product(const Product& p, const Policy& policy) {
                                                 .n_blocks = weight.n_blocks(),
                                                 .expert_strips = p.weight.expert_strips,
                                                 .up_strips = p.weight.up_strips,
-                                                .x_stride = int8 ? weight.n_blocks() : weight.n_cols,
+                                                .x_stride = weight.n_cols,
                                                 .y_stride = p.n_out,
                                                 .eps = p.eps,
                                                 .parts_at = p.shape.n_tokens * normed_cols,
@@ -181,7 +181,7 @@ Dispatch product(const Product& p, const Policy& policy) {
                                                 .arrivals_at = static_cast<uint32_t>(p.shape.arrivals_offset() / 4)},
                        shader::kExpertMatvecPushBytes);
         // What only the sum touches stands for y in other products, which no dispatch beside this one touches.
-        dispatch.bindings = {p.tiles, p.slots, int8 ? p.x_codes : p.x, int8 ? p.x_scales : p.x, p.y, p.x};
+        dispatch.bindings = {p.tiles, p.slots, p.x, p.y, p.x};
         dispatch.bindings.insert(dispatch.bindings.end(),
                                  {p.sum ? sum.counts : p.x, p.sum ? sum.choices : p.x, p.sum ? p.tiles : p.y, p.y,
                                   p.sum ? sum.residual : p.x, p.sum ? sum.shared : p.x, p.sum ? sum.y : p.y,
@@ -256,7 +256,7 @@ Lowered lower(const ExpertRoute& op, const Policy& policy) {
 }
 
 Lowered lower(const ExpertHidden& op, const Policy& policy) {
-    enum : uint32_t { kCounts, kTiles, kSlots, kX, kH, kCodes, kScales };
+    enum : uint32_t { kCounts, kTiles, kSlots, kX, kH, kFirstScratch };
     const Product p{.shape = op.shape,
                     .weight = op.weight,
                     .activation = op.activation,
@@ -267,8 +267,6 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
                     .tiles = kTiles,
                     .slots = kSlots,
                     .x = kX,
-                    .x_codes = kCodes,
-                    .x_scales = kScales,
                     .y = kH};
     VKINFER_ASSERT(!op.x_is_normed || !uses_gemm(op.shape, policy));
     const bool is_apart = static_cast<bool>(op.up.weight);
@@ -278,17 +276,11 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
         up.weight = op.up;
     }
     Lowered lowered;
-    if (uses_int8(gate, policy) || uses_int8(up, policy)) {
-        const Weight& weight = op.weight.weight;
-        lowered.scratch_bytes = quantised_bytes(weight, op.shape.n_tokens);
-        lowered.dispatches.push_back(quantise_rows(weight, weight.n_cols, op.shape.n_tokens, 1, RowCount::tokens,
-                                                   {kCounts, kX, kCodes, kScales}));
-    }
     if (!is_apart) {
         lowered.dispatches.push_back(product(p, policy));
         return lowered;
     }
-    gate.y = kCodes + static_cast<uint32_t>(lowered.scratch_bytes.size());
+    gate.y = kFirstScratch;
     up.y = gate.y + 1;
     const uint64_t bytes = uint64_t{4} * op.shape.n_slots() * op.shape.n_ff;
     lowered.scratch_bytes.insert(lowered.scratch_bytes.end(), {bytes, bytes});
@@ -315,16 +307,9 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
               .n_out = s.n_embd,
               .tiles = kTiles,
               .slots = kSlots,
-              .x = kH,
-              .x_codes = scratch,
-              .x_scales = scratch + 1};
+              .x = kH};
     const bool int8 = uses_int8(p, policy);
     Lowered lowered;
-    if (int8) {
-        lowered.scratch_bytes = quantised_bytes(weight, s.n_slots());
-        lowered.dispatches.push_back(quantise_rows(weight, weight.n_cols, s.n_slots(), s.n_used, RowCount::tokens,
-                                                   {kCounts, kH, scratch, scratch + 1}));
-    }
     if (s.n_tokens == 1) {
         Dispatch dispatch;
         dispatch.shader = shader_of(
@@ -347,10 +332,10 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
                                                              .n_rows = s.n_embd,
                                                              .n_blocks = weight.n_blocks(),
                                                              .expert_strips = op.weight.expert_strips,
-                                                             .x_stride = int8 ? weight.n_blocks() : weight.n_cols,
+                                                             .x_stride = weight.n_cols,
                                                              .parts_out = s.n_embd},
                                    shader::kExpertDownOnePushBytes);
-        dispatch.bindings = {kCounts, kChoices, int8 ? scratch : kH, int8 ? scratch + 1 : kH, kResidual, kShared,
+        dispatch.bindings = {kCounts, kChoices, kH, kResidual, kShared,
                              kY,      normed};
         dispatch.groups = {ceil_div(s.n_embd, policy.matvec_lanes * policy.matvec_rows_per_lane), 1, 1};
         set_cost(dispatch, s, weight, s.n_embd);
@@ -358,7 +343,7 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
         return lowered;
     }
 
-    p.y = scratch + static_cast<uint32_t>(lowered.scratch_bytes.size());
+    p.y = scratch;
     lowered.scratch_bytes.push_back(uint64_t{4} * s.n_slots() * s.n_embd);
     if (sums_in_product(s, policy)) {
         p.sum = Product::Sum{.next_norm = op.next_norm,

@@ -37,14 +37,6 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
     const uint32_t x_rows = op.x_rows != 0 ? op.x_rows : op.n_columns;
     const uint32_t normed = op.next_norm != 0 ? kFirstOptional : kY;
     const uint32_t rows = op.gathers ? kFirstOptional + (op.next_norm != 0) : kCounts;
-    const uint32_t act_codes = kFirstOptional + (op.next_norm != 0) + op.gathers, act_scales = act_codes + 1;
-    Lowered lowered;
-    if (int8) {
-        lowered.scratch_bytes = quantised_bytes(op.weight, x_rows);
-        lowered.dispatches.push_back(quantise_rows(op.weight, op.x_stride, x_rows, 1,
-                                                   op.gathers ? RowCount::tokens : op.columns,
-                                                   {kCounts, kX, act_codes, act_scales}));
-    }
 
     shader::MatvecSpec spec;
     spec.lanes = policy.matvec_lanes;
@@ -74,7 +66,7 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
                                                   .norm_weight = op.next_norm,
                                                   .n_rows = op.n_out,
                                                   .n_blocks = op.weight.n_blocks(),
-                                                  .x_stride = int8 ? op.weight.n_blocks() : op.x_stride,
+                                                  .x_stride = op.x_stride,
                                                   .y_stride = op.y_stride,
                                                   .y_offset = op.y_offset,
                                                   .eps = op.eps,
@@ -82,11 +74,10 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
                                                   .n_parts = NormedRows::n_parts(op.weight.n_cols, policy),
                                                   .parts_out = op.n_columns * op.n_out},
                                shader::kMatvecPushBytes);
-    dispatch.bindings = {kCounts, int8 ? act_codes : kX, int8 ? act_scales : kX, kResidual, kY, kX, rows, normed};
+    dispatch.bindings = {kCounts, kX, kResidual, kY, kX, rows, normed};
     dispatch.groups = {ceil_div(op.n_out, spec.lanes * spec.rows_per_lane), ceil_div(op.n_columns, spec.n_columns), 1};
     set_cost(dispatch, op);
-    lowered.dispatches.push_back(std::move(dispatch));
-    return lowered;
+    return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {}};
 }
 
 /// Tiles for weights that are decoded into fragments in registers: a wave has rows of its own and all columns of the

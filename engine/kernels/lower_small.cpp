@@ -27,24 +27,6 @@ uint32_t NormedRows::n_parts(uint32_t n_cols, const Policy& policy) {
     return ceil_div(n_cols, policy.matvec_lanes * policy.matvec_rows_per_lane);
 }
 
-Dispatch quantise_rows(const Weight& weight, uint32_t x_stride, uint32_t n_rows, uint32_t rows_per_count,
-                       RowCount count, std::vector<uint32_t> bindings) {
-    const shader::QuantizeActSpec spec{.count_index = static_cast<uint32_t>(count), .rows_per_count = rows_per_count};
-    const shader::QuantizeActPush push{.n_blocks = weight.n_blocks(), .x_stride = x_stride};
-    Dispatch dispatch;
-    dispatch.shader = shader_of("quantize_act");
-    dispatch.specialization = spec_words(spec);
-    dispatch.push = push_bytes(push, shader::kQuantizeActPushBytes);
-    dispatch.bindings = std::move(bindings);
-    dispatch.groups = row_groups(ceil_div(weight.n_blocks(), spec.local_size), n_rows);
-    dispatch.bytes = uint64_t{n_rows} * weight.n_cols * 5;
-    return dispatch;
-}
-
-std::vector<uint64_t> quantised_bytes(const Weight& weight, uint32_t n_rows) {
-    return {uint64_t{n_rows} * weight.n_cols, uint64_t{n_rows} * weight.n_blocks() * 8};
-}
-
 Lowered lower(const RmsNorm& op, const Policy& policy) {
     VKINFER_ASSERT(op.n_cols % 4 == 0);
     // One subgroup needs no barrier, which is a coroutine switch on a CPU; a GPU hides latency with more.

@@ -99,6 +99,10 @@ Policy choose_policy(const gpu::Capabilities& device, const PolicyOptions& optio
         }
         policy.int8_activations = true;
     }
+    // A third of the instructions of f32 for a weight, which decoding feels from two columns on and a battery always.
+    if (options.act == ActivationMode::automatic && !policy.is_cpu) {
+        policy.int8_activations = device.integer_dot_product && device.dot_4x8_signed_accelerated;
+    }
     return policy;
 }
 

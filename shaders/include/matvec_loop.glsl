@@ -1,41 +1,93 @@
 // The loop of a matrix product with few columns, for matvec.comp and the kernels of experts. A lane owns rows_per_lane rows
 // of n_weights matrices (gate and up) and n_columns columns.
-// The includer declares push.codes and push.scales, the buffer x (and x_scales with ACT_Q8), and the constants rows_per_lane,
-// n_columns and n_weights.
+// The includer declares push.codes and push.scales, the buffer x of vec4, and the constants lanes, n_splits, rows_per_lane,
+// n_columns and n_weights. A subgroup's lanes are all of `lanes`.
 const uint n_decoded = n_weights * rows_per_lane; // weights of a block that a lane decodes
 const uint n_acc = n_decoded * n_columns;
 
+#if ACT_Q8
+// Activations are rounded to int8 by the subgroup that multiplies them, a block and column by each lane: a tenth of the work
+// of the blocks' products, and neither a dispatch nor a trip through memory. Nobody else sees a subgroup's codes.
+const uint chunk_blocks = lanes >= n_columns ? lanes / n_columns : 1u;
+shared uvec4 act_codes[n_splits * chunk_blocks * n_columns * 2u];
+shared vec2 act_scales[n_splits * chunk_blocks * n_columns]; // d and d * sum of codes
+
+// 32 floats -> int8 codes; d = max|x| / 127. Codes in packed order: of every 8 elements the first word holds (0, 4, 1, 5),
+// the second (2, 6, 3, 7): the order in which (word & 0x0f0f0f0f) and (word >> 4) of repacked 4-bit weights come out.
+void round_block(uint from, uint to) {
+    vec4 v[8];
+    vec4 most = vec4(0.0);
+    [[unroll]] for (uint i = 0; i < 8; i++) {
+        v[i] = x[from + i];
+        most = max(most, abs(v[i]));
+    }
+    const float d = max(max(most.x, most.y), max(most.z, most.w)) / 127.0;
+    const float inverse = d > 0.0 ? 1.0 / d : 0.0;
+    uint words[8];
+    int sum = 0;
+    [[unroll]] for (uint g = 0; g < 4; g++) {
+        uint q[8]; // rounded to even in their lowest bytes
+        [[unroll]] for (uint e = 0; e < 8; e++) q[e] = floatBitsToUint(fma(v[2 * g + e / 4][e % 4], inverse, 12582912.0));
+        words[2 * g] = (q[0] & 255u) | ((q[4] & 255u) << 8) | ((q[1] & 255u) << 16) | (q[5] << 24);
+        words[2 * g + 1] = (q[2] & 255u) | ((q[6] & 255u) << 8) | ((q[3] & 255u) << 16) | (q[7] << 24);
+        sum += dotPacked4x8EXT(int(words[2 * g]), 0x01010101);
+        sum += dotPacked4x8EXT(int(words[2 * g + 1]), 0x01010101);
+    }
+    act_codes[2 * to] = uvec4(words[0], words[1], words[2], words[3]);
+    act_codes[2 * to + 1] = uvec4(words[4], words[5], words[6], words[7]);
+    act_scales[to] = vec2(d, d * float(sum));
+}
+#endif
+
 // acc[gr * n_columns + n] += W[row gr] . x[column n] over every step-th block from `first` on.
 //   strip_tile: first tile of the row's strip, gate rows before up rows;  strip_row: place in the strip
-//   x_at: where a column begins, in vec4 of f32 or blocks of int8;  n_live: columns from there on are skipped (uniform)
+//   x_at: where a column begins, in vec4, a live one for all;  n_live: columns from there on are skipped (uniform)
 // All weights of a block come before its columns, so that an activation is loaded once for all of them and lives shortly:
 // uniform ones are scalar registers, of which there are few.
 void accumulate(uint64_t strip_tile[n_decoded], uint strip_row[rows_per_lane], uint x_at[n_columns], uint n_live, uint first,
                 uint step, uint n_blocks, inout float acc[n_acc]) {
-    for (uint block = first; block < n_blocks; block += step) {
 #if ACT_Q8
-        uint c[n_decoded * 8];
-        float d[n_decoded], m[n_decoded];
-        [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
-            uint codes[8];
-            weight_decode_int8(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], codes, d[gr], m[gr]);
-            [[unroll]] for (uint i = 0; i < 8; i++) c[gr * 8 + i] = codes[i];
+    const uint lane = gl_SubgroupInvocationID;
+    const uint mine = first * chunk_blocks * n_columns; // of the shared codes: `first` is the subgroup's number
+    [[dont_unroll]] for (uint chunk = first; chunk < n_blocks; chunk += step * chunk_blocks) {
+        subgroupBarrier(); // the codes of the chunk before have been read
+        [[unroll]] for (uint i = 0; i < chunk_blocks * n_columns; i += lanes) {
+            const uint to = i + lane;
+            const uint column = to % n_columns, block = chunk + to / n_columns * step;
+            uint from = x_at[0];
+            [[unroll]] for (uint n = 1; n < n_columns; n++) from = column == n ? x_at[n] : from;
+            if (to < chunk_blocks * n_columns && block < n_blocks) round_block(from + block * 8, mine + to);
         }
-        [[unroll]] for (uint n = 0; n < n_columns; n++) {
-            if (n >= n_live) break;
-            const uint at = x_at[n] + block;
-            const uvec4 lo = x[2 * at], hi = x[2 * at + 1];
-            const vec2 s = x_scales[at];
+        subgroupMemoryBarrierShared();
+        subgroupBarrier();
+        const uint n_here = min(chunk_blocks, (n_blocks - chunk + step - 1u) / step);
+        [[dont_unroll]] for (uint b = 0; b < n_here; b++) {
+            const uint block = chunk + b * step;
+            uint c[n_decoded * 8];
+            float d[n_decoded], m[n_decoded];
             [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
-                int dot = 0;
-                [[unroll]] for (uint i = 0; i < 4; i++) {
-                    dot += dotPacked4x8EXT(int(c[gr * 8 + i]), int(lo[i]));
-                    dot += dotPacked4x8EXT(int(c[gr * 8 + 4 + i]), int(hi[i]));
+                uint codes[8];
+                weight_decode_int8(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], codes, d[gr], m[gr]);
+                [[unroll]] for (uint i = 0; i < 8; i++) c[gr * 8 + i] = codes[i];
+            }
+            [[unroll]] for (uint n = 0; n < n_columns; n++) {
+                if (n >= n_live) break;
+                const uint at = mine + b * n_columns + n;
+                const uvec4 lo = act_codes[2 * at], hi = act_codes[2 * at + 1];
+                const vec2 s = act_scales[at];
+                [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
+                    int dot = 0;
+                    [[unroll]] for (uint i = 0; i < 4; i++) {
+                        dot += dotPacked4x8EXT(int(c[gr * 8 + i]), int(lo[i]));
+                        dot += dotPacked4x8EXT(int(c[gr * 8 + 4 + i]), int(hi[i]));
+                    }
+                    acc[gr * n_columns + n] += d[gr] * s.x * float(dot) + m[gr] * s.y;
                 }
-                acc[gr * n_columns + n] += d[gr] * s.x * float(dot) + m[gr] * s.y;
             }
         }
+    }
 #else
+    for (uint block = first; block < n_blocks; block += step) {
         float w[n_decoded * 32];
         [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
             float decoded[32];
@@ -57,6 +109,6 @@ void accumulate(uint64_t strip_tile[n_decoded], uint strip_row[rows_per_lane], u
                 }
             }
         }
-#endif
     }
+#endif
 }

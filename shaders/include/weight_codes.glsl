@@ -3,7 +3,7 @@
 #ifndef VKINFER_WEIGHT_CODES
 #define VKINFER_WEIGHT_CODES
 
-// 32 codes as bytes of eight words in the order of the packed dot product (quantize_act.comp): a pair of words holds 8
+// 32 codes as bytes of eight words in the order of the packed dot product (matvec_loop.glsl): a pair of words holds 8
 // elements, bytes of the first (0, 4, 1, 5), of the second (2, 6, 3, 7). Planes narrower than a byte interleave these words,
 // so that unpacking is one shift and one mask for four codes.
 uint packed_word(uint e) { return 2u * (e >> 3) + ((e >> 1) & 1u); }

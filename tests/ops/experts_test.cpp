@@ -300,7 +300,7 @@ struct Path {
 };
 
 constexpr Path kPaths[] = {{CoopmatMode::off, ActivationMode::f32, 1e-11},
-                           {CoopmatMode::on, ActivationMode::automatic, 2e-6},
+                           {CoopmatMode::on, ActivationMode::f16, 2e-6},
                            {CoopmatMode::off, ActivationMode::q8, 3e-4}};
 
 } // namespace
@@ -308,7 +308,7 @@ constexpr Path kPaths[] = {{CoopmatMode::off, ActivationMode::f32, 1e-11},
 // Every shape of step and kind of weight is a pipeline of its own, which lavapipe compiles for a second or so: the
 // cases below are few, and chosen to differ in several things at once.
 TEST_CASE("routing in every mode, up to 22 of 512") {
-    const kernels::Policy policy = harness().policy();
+    const kernels::Policy policy = harness().policy(CoopmatMode::automatic, ActivationMode::f16);
     for (const auto& [n_live, n_tokens] : {std::pair{1u, 1u}, {3u, 4u}, {45u, 64u}}) {
         for (const auto gating :
              {Gating::softmax, Gating::sigmoid, Gating::softmax_of_selected, Gating::sqrt_softplus}) {
@@ -335,7 +335,7 @@ TEST_CASE("routing in every mode, up to 22 of 512") {
 TEST_CASE("ties go to the expert of lower index") {
     for (const auto& [n_live, n_tokens] : {std::pair{1u, 1u}, {20u, 32u}})
         route({.n_experts = 40, .n_used = 6, .gating = Gating::softmax_of_selected}, n_live, n_tokens, 64, 32,
-              harness().policy(), true);
+              harness().policy(CoopmatMode::automatic, ActivationMode::f16), true);
 }
 
 TEST_CASE("whole layers on every path, from one token to many") {

@@ -181,7 +181,7 @@ TEST_CASE("GEMM on cooperative matrices, every weight type") {
         return;
     }
     for (const auto type : kTypes) {
-        const auto policy = harness().policy(CoopmatMode::on, ActivationMode::automatic);
+        const auto policy = harness().policy(CoopmatMode::on, ActivationMode::f16);
         for (const Shape& s : kShapes) {
             if (!policy.uses_gemm(s.n_columns)) continue;
             check(type, s, {}, policy, "gemm_coopmat", 1e-6);
@@ -198,7 +198,7 @@ TEST_CASE("GEMM on cooperative matrices of super-blocks and codebooks") {
         skip("no cooperative matrices");
         return;
     }
-    const auto policy = harness().policy(CoopmatMode::on, ActivationMode::automatic);
+    const auto policy = harness().policy(CoopmatMode::on, ActivationMode::f16);
     for (const auto type : kWideTypes) {
         check(type, {70, 768, 5}, {.bias = true, .residual = true, .row_scales = true}, policy, "gemm_coopmat", 1e-6);
         check(type, {130, 512, 65}, {.bias = true, .residual = true}, policy, "gemm_coopmat", 1e-6);
@@ -220,7 +220,7 @@ TEST_CASE("every weight type through every kind of product" * doctest::test_suit
             check(layout.type, {70, k, 5}, {.residual = true}, int8, "matvec", 2e-4);
         }
         if (harness().capabilities().cooperative_matrix) {
-            const auto matrix = harness().policy(CoopmatMode::on, ActivationMode::automatic);
+            const auto matrix = harness().policy(CoopmatMode::on, ActivationMode::f16);
             check(layout.type, {70, k, 35}, {.residual = true}, matrix, "gemm_coopmat", 1e-6);
         }
     }
@@ -268,7 +268,7 @@ TEST_CASE("planted faults: two nibbles swapped, and the other chip's lane map") 
     CHECK(error_of(format::TensorType::q4_0, few, {}, plain, "matvec", swap_nibbles) > 1e-7);
 
     if (!harness().capabilities().cooperative_matrix) return;
-    auto matrix = harness().policy(CoopmatMode::on, ActivationMode::automatic);
+    auto matrix = harness().policy(CoopmatMode::on, ActivationMode::f16);
     CHECK(error_of(format::TensorType::q4_0, many, {}, matrix, "gemm_coopmat") < 1e-6);
     CHECK(error_of(format::TensorType::q4_0, many, {}, matrix, "gemm_coopmat", swap_nibbles) > 3e-6);
     if (!matrix.fragments.is_known()) return;

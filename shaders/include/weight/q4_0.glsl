@@ -14,7 +14,7 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
     }
 }
 
-// value = d * c + m for the int8 codes c in packed order (quantize_act.comp).
+// value = d * c + m for the int8 codes c in packed order (matvec_loop.glsl).
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
     const uvec4 q = AddrU32x4(codes + tile * 256).v[row];
     d = float(AddrF16(scales + tile * 32).v[row]);
