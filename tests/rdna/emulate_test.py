@@ -31,7 +31,7 @@ class Emulate(unittest.TestCase):
         done = emulate("--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads(done.stdout)
-        for phase, expected in (("prefill", "gemm_coopmat.q8_0"), ("decode", "matvec.q8_0.f32")):
+        for phase, expected in (("prefill", "gemm_coopmat.q8_0"), ("decode", "matvec.q8_0.q8")):
             kernels = report[phase]["kernels"]
             self.assertEqual(report[phase]["chip"]["id"], options.chip)
             self.assertTrue(all(k["pipeline"] for k in kernels), [k["code"] for k in kernels if not k["pipeline"]])
