@@ -2,6 +2,7 @@
 // answers mean nothing but must not depend on what else runs or what the cache still holds.
 #include "runtime/engine.h"
 
+#include "runtime/model_memory.h"
 #include "runtime/tuner.h"
 #include "runtime/vulkan_runner.h"
 #include "support/support.h"
@@ -131,6 +132,46 @@ TEST_CASE("the device chooses the tokens that the host chooses, several in one s
         CHECK(answers[1][static_cast<size_t>(i)].size() == 40);
         CHECK(answers[1][static_cast<size_t>(i)] == answers[1][static_cast<size_t>(i) + 3]); // alone or together
     }
+}
+
+TEST_CASE("logits of a card come to the host when it asks for them") {
+    VKINFER_REQUIRE_GOLDEN(golden);
+    std::vector<float> logits[2];
+    std::vector<Token> tokens[2];
+    for (const bool is_card : {false, true}) {
+        RunnerOptions options;
+        options.model = golden / "models" / "qwen3" / "model.gguf";
+        options.n_ctx = 64;
+        options.max_sequences = 3;
+        options.act = "f32";
+        options.is_staged = is_card; // as on a card with memory of its own
+        options.backend_sampling = "on";
+        const auto runner = create_vulkan_runner(options);
+        CHECK(runner->memory().list.card_logits.has_value() == is_card);
+        std::vector<StepToken> step;
+        for (int32_t s = 0; s < 3; ++s) {
+            REQUIRE(runner->reserve(s, 8));
+            step.push_back({5 + s, 0, s, true});
+        }
+        const auto keep = [&](std::span<const float> rows) {
+            logits[is_card].insert(logits[is_card].end(), rows.begin(), rows.end());
+        };
+        const auto evaluated = runner->evaluate(step);
+        REQUIRE(evaluated.has_value());
+        keep(*evaluated);
+        const Sampler wide({.temperature = 1, .top_k = 0, .top_p = 0.9f, .min_p = 0}, 1);
+        const Sampler few({.temperature = 1, .top_k = 40}, 1);
+        const std::vector<Token> history = {5};
+        for (StepToken& token : step) token.position = 1;
+        const std::vector<SampledRow> rows = {{&wide, history}, {&few, history}, {&wide, history}};
+        const auto generated = runner->generate(step, rows, 2);
+        REQUIRE(generated.has_value());
+        tokens[is_card].assign(generated->tokens.begin(), generated->tokens.end());
+    }
+    CHECK(logits[0] == logits[1]);
+    CHECK(logits[0].size() == 3 * 512);
+    CHECK(tokens[0] == tokens[1]);
+    CHECK(std::ranges::min(tokens[1]) >= 0);
 }
 
 TEST_CASE("a rendered conversation has the BOS that the model wants, once") {

@@ -329,6 +329,13 @@ RequestList memory_requests(const ModelMemory& model, const MemoryWish& wish, co
                        .domain = gpu::Domain::readback,
                        .purpose = Purpose::logits,
                        .own_allocation = true});
+    if (wish.samples_on_device && wish.is_staged.value_or(false)) {
+        list.card_logits = add({.name = "logits on the card",
+                                .size_bytes = list.requests[list.logits].size_bytes,
+                                .domain = gpu::Domain::device,
+                                .purpose = Purpose::logits,
+                                .own_allocation = true});
+    }
     list.arena = add({.name = "activations",
                       .size_bytes = std::max<uint64_t>(activations.arena_bytes, 1),
                       .purpose = Purpose::activations,

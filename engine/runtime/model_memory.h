@@ -32,7 +32,8 @@ struct MemoryWish {
     bool allow_spill = false;
     /// Loading copies into device memory before it repacks; nothing: where device memory is a card's own.
     std::optional<bool> is_staged;
-    bool shares_layers = false; ///< share_layers(): for tests
+    bool samples_on_device = false; ///< logits of a card stay on the card, unless the host asks for them
+    bool shares_layers = false;     ///< share_layers(): for tests
 
     int32_t max_batch() const { return std::max(n_ubatch, max_sequences); }
     int32_t n_logits() const { return max_logits > 0 ? std::min(max_logits, max_batch()) : max_sequences; }
@@ -88,7 +89,8 @@ struct RequestList {
     std::vector<memory::Request> requests;
     size_t first_kv = 0; ///< K of the first layer; V follows, then the next layer
     size_t step = 0, logits = 0, arena = 0, ring = 0;
-    std::optional<size_t> stage; ///< the ring's copy in device memory
+    std::optional<size_t> card_logits; ///< where kernels write them; then `logits` is the host's copy
+    std::optional<size_t> stage;       ///< the ring's copy in device memory
     graph::StepLayout step_layout;
 };
 RequestList memory_requests(const ModelMemory& model, const MemoryWish& wish, const Activations& activations,

@@ -72,11 +72,14 @@ MemoryWish memory_wish(const RunnerOptions& options) {
             .type_v = options.type_v,
             .allow_spill = options.allow_spill,
             .is_staged = options.is_staged,
+            .samples_on_device = options.backend_sampling != "off",
             .shares_layers = options.shares_layers};
 }
 
 std::unique_ptr<ModelRunner> create_runner(const EngineOptions& options, int32_t max_logits) {
-    return create_vulkan_runner(runner_options(options, max_logits));
+    RunnerOptions runner = runner_options(options, max_logits);
+    if (max_logits > 0) runner.backend_sampling = "off"; // the logits are what is wanted
+    return create_vulkan_runner(runner);
 }
 
 } // namespace vkinfer::runtime

@@ -82,7 +82,7 @@ public:
         make_kv();
         make_step_buffers();
         if (options.backend_sampling == "on" || (options.backend_sampling == "auto" && !policy_.is_cpu)) {
-            sampler_.emplace(device_, pipelines_, policy_, layout_, step_, logits_, config_.n_vocab);
+            sampler_.emplace(device_, pipelines_, policy_, layout_, step_, kernel_logits(), config_.n_vocab);
         }
         log_.info("{}: weights {}, KV cache {} for {} tokens", describe(),
                   gpu::size_text(memory_.plan.purpose_bytes[static_cast<size_t>(memory::Purpose::weights)]),
@@ -263,6 +263,7 @@ private:
         step_ = placed_->take(memory_.list.step);
         std::memset(step_.mapped(), 0, layout_.size_bytes());
         logits_ = placed_->take(memory_.list.logits);
+        if (memory_.list.card_logits) card_logits_ = placed_->take(*memory_.list.card_logits);
         arena_.buffer = placed_->take(memory_.list.arena);
     }
 
@@ -302,7 +303,7 @@ private:
         if (external.name == models::kExternalOutputs) return part(layout_.outputs_offset(), external.size_bytes);
         if (external.name == models::kExternalTiles) return part(layout_.tiles_offset(), external.size_bytes);
         if (external.name == models::kExternalPages) return part(layout_.pages_offset(), layout_.pages_bytes());
-        if (external.name == models::kExternalLogits) return {logits_, 0, external.size_bytes};
+        if (external.name == models::kExternalLogits) return {kernel_logits(), 0, external.size_bytes};
         return {}; // K and V of a layer: reached by address
     }
 
@@ -331,13 +332,17 @@ private:
         graph::RecordedPlan& recorded = plan_for_rates(shape);
         write_step(step_.mapped(), layout_, tokens, chunks_, shapes_->group(), shape.rows_per_tile);
         const auto start = std::chrono::steady_clock::now();
+        const auto n_outputs = static_cast<size_t>(std::ranges::count_if(tokens, &StepToken::want_logits));
         if (budget_ns_ <= 0) {
-            device_.wait(recorded.submit());
+            lists_.clear();
+            recorded.append_to(lists_);
+            if (card_logits_ && n_outputs > 0) lists_.push_back(&copy_of_logits(n_outputs));
+            device_.wait(graph::submit_lists(device_, lists_));
         } else {
             submit_within_budget(recorded, extent_of(shape));
+            if (card_logits_ && n_outputs > 0) device_.wait(device_.submit(copy_of_logits(n_outputs)));
         }
         if (profile_) profile_step(recorded, shape, tokens.size(), std::chrono::steady_clock::now() - start);
-        const auto n_outputs = static_cast<size_t>(std::ranges::count_if(tokens, &StepToken::want_logits));
         return logits_.mapped_as<const float>().first(n_outputs * config_.n_vocab);
     }
 
@@ -362,8 +367,26 @@ private:
             device_.wait(graph::submit_lists(device_, lists_));
         }
         if (profile_) profile_step(recorded, shape, tokens.size(), std::chrono::steady_clock::now() - start);
-        return {sampler_->results(n_rows, n_steps),
-                logits_.mapped_as<const float>().first(rows.size() * config_.n_vocab)};
+        const std::span<const Token> results = sampler_->results(n_rows, n_steps);
+        if (card_logits_ && std::ranges::contains(results, kSampleOnHost)) {
+            device_.wait(device_.submit(copy_of_logits(n_rows)));
+        }
+        return {results, logits_.mapped_as<const float>().first(rows.size() * config_.n_vocab)};
+    }
+
+    /// Where kernels write logits.
+    const gpu::Buffer& kernel_logits() const { return card_logits_ ? card_logits_ : logits_; }
+
+    /// Brings rows of logits from the card to the host, a few more where their number is no power of two.
+    const gpu::CommandList& copy_of_logits(size_t n_rows) {
+        const uint32_t n = StepShapes::bucket(static_cast<uint32_t>(n_rows), max_outputs());
+        const auto found = logit_copies_.find(n);
+        if (found != logit_copies_.end()) return found->second;
+        gpu::CommandList list(device_, {.name = "copy of logits", .reusable = true});
+        const uint64_t bytes = uint64_t{4} * n * config_.n_vocab;
+        list.copy({card_logits_, 0, bytes}, {logits_, 0, bytes});
+        list.end();
+        return logit_copies_.emplace(n, std::move(list)).first->second;
     }
 
     void profile_step(const graph::RecordedPlan& recorded, const models::StepShape& shape, size_t n_tokens,
@@ -518,8 +541,10 @@ private:
     std::optional<KvPages> pages_;
     graph::StepLayout layout_;
     gpu::Buffer step_;
-    gpu::Buffer logits_;
-    gpu::Buffer expert_load_; ///< only when somebody counts
+    gpu::Buffer logits_;                                ///< for the host
+    gpu::Buffer card_logits_;                           ///< of a card whose logits stay there until the host wants them
+    std::map<uint32_t, gpu::CommandList> logit_copies_; ///< by rows
+    gpu::Buffer expert_load_;                           ///< only when somebody counts
     Arena arena_;
     std::optional<DeviceSampler> sampler_; ///< only when tokens are chosen on the device
     std::map<models::StepShape, std::unique_ptr<graph::RecordedPlan>> plans_;
