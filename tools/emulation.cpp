@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "runtime/runner_options.h"
 #include "runtime/shader_report.h"
+#include "runtime/step_profile.h"
 #include "tools/json_text.h"
 #include "tools/program.h"
 
@@ -59,6 +60,12 @@ fs::path find_rig_library(const std::string& given) {
                     "the shim is in the package mesa-drm-shim");
     setenv("LD_PRELOAD", preload.c_str(), 1);
     setenv("AMDGPU_GPU_ID", options.chip.c_str(), 1);
+    std::string rig_options;
+    if (const char* given = std::getenv("VKINFER_RDNA"); given != nullptr) rig_options = given;
+    const auto add = [&](const std::string& option) { rig_options += (rig_options.empty() ? "" : ",") + option; };
+    if (options.n_sampled_groups > 0) add(std::format("nocheck,sample={}", options.n_sampled_groups));
+    if (!options.product.empty()) add("product=" + options.product);
+    setenv("VKINFER_RDNA", rig_options.c_str(), 1);
     setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
     setenv("MESA_VK_IGNORE_CONFORMANCE_WARNING", "true", 1);
     const char* driver = std::getenv("VK_DRIVER_FILES");
@@ -115,6 +122,7 @@ double number(const json::value& value) {
 struct Phase {
     std::string title;
     json::value counts;
+    runtime::PhaseProfile work;
 };
 
 void print_phase(const Phase& phase, const std::map<std::string, std::string>& names) {
@@ -172,6 +180,9 @@ void print_json(const std::vector<Phase>& phases, const std::map<std::string, st
             const auto name = names.find(std::string(kernel.at("code").as_string()));
             kernel.as_object()["pipeline"] = name == names.end() ? json::value() : json::value(name->second);
         }
+        json::object& work = counts.as_object()["work"].emplace_object();
+        for (const auto& [kernel, sum] : phase.work.by_kernel)
+            work[kernel] = {{"dispatches", sum.n_dispatches}, {"bytes", sum.bytes}, {"flops", sum.flops}};
         out[phase.title] = std::move(counts);
     }
     std::puts(json::serialize(out).c_str());
@@ -198,6 +209,10 @@ int emulate(const runtime::EngineOptions& engine, const EmulationOptions& option
     runtime::RunnerOptions runner_options = runtime::runner_options(engine, 0);
     runner_options.capture_statistics = true;
     runner_options.pipeline_cache = false;
+    const auto profile = std::make_shared<runtime::StepProfile>(
+        runtime::StepProfile::Options{.takes_times = false, .counts_kernels = true});
+    profile->is_active = false;
+    runner_options.profile = profile;
     const auto runner = runtime::create_vulkan_runner(runner_options);
     std::map<std::string, std::string> names;
     for (const runtime::ShaderReportRow& row : runtime::report_shaders(*runner))
@@ -208,8 +223,13 @@ int emulate(const runtime::EngineOptions& engine, const EmulationOptions& option
     const auto run = [&](const char* key, const char* text, int32_t first, int32_t n, int32_t n_step) {
         if (n == 0) return;
         take_counts(); // what came before does not count
+        profile->clear();
+        profile->is_active = true;
         evaluate(*runner, first, n, n_step);
-        phases.push_back({options.is_json ? key : std::format("{} of {} tokens", text, n), json::parse(take_counts())});
+        profile->is_active = false;
+        const auto step_phase = n_step == 1 ? runtime::StepPhase::decode : runtime::StepPhase::prefill;
+        phases.push_back({options.is_json ? key : std::format("{} of {} tokens", text, n), json::parse(take_counts()),
+                          profile->phase(step_phase)});
         if (!phases.back().counts.as_object().contains("chip"))
             throw Error(ErrorKind::unsupported, std::format("the model of clocks has no row for {}", options.chip),
                         "gfx1201, navi31 and strix1 have one");

@@ -13,6 +13,8 @@ struct EmulationOptions {
     std::string rig;  ///< path of libvkinfer_rdna.so; empty: beside this program or in its build directory
     int32_t n_prompt = 16;
     int32_t n_gen = 4;
+    int32_t n_sampled_groups = 0; ///< that are run of a dispatch, counts are scaled; 0: all
+    std::string product;          ///< that the chip is taken for; empty: the first in the model's table
     bool is_json = false;
 };
 

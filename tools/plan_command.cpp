@@ -7,9 +7,12 @@
 #include "tools/json_text.h"
 #include "tools/program.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <format>
+#include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace vkinfer::tools {
@@ -123,19 +126,53 @@ std::string row_text(const std::string& test, const runtime::StepEstimate& e) {
                        e.overhead_ns / 1e6, e.n_dispatches, e.n_barriers);
 }
 
+std::vector<std::pair<std::string, runtime::OpEstimate>> ops_by_time(const runtime::StepEstimate& e) {
+    std::vector<std::pair<std::string, runtime::OpEstimate>> ops(e.ops.begin(), e.ops.end());
+    std::ranges::stable_sort(ops, std::greater<>(), [](const auto& op) { return op.second.ns; });
+    return ops;
+}
+
+std::string ops_json(const runtime::StepEstimate& e) {
+    std::string rows;
+    for (const auto& [label, op] : ops_by_time(e)) {
+        rows += std::format("{}\n      {{\"op\": {}, \"kernel\": {}, \"dispatches\": {}, \"ms\": {}, \"bytes\": {}, "
+                            "\"flops\": {}, \"bound\": {}}}",
+                            rows.empty() ? "" : ",", json_string(label), json_string(op.kernel), op.n_dispatches,
+                            json_number(op.ns / 1e6), op.bytes, op.flops, json_string(to_string(op.bound)));
+    }
+    return "[" + rows + "]";
+}
+
+/// What bounds each op, the longest first, down to a hundredth of the step.
+std::string ops_text(const PredictedTest& test) {
+    const runtime::StepEstimate& e = test.estimate;
+    std::string text = std::format("\n  {:<24} {:<24} {:>10} {:>9} {:>6} {:>8} {:>9}  {}\n", "ops of " + test.name,
+                                   "kernel", "dispatches", "ms", "share", "GB/s", "TFLOP/s", "bounded by");
+    for (const auto& [label, op] : ops_by_time(e)) {
+        if (op.ns < 0.01 * e.step_ns()) continue;
+        text +=
+            std::format("  {:<24} {:<24} {:>10} {:>9.3f} {:>5.1f}% {:>8.1f} {:>9.2f}  {}\n", label, op.kernel,
+                        op.n_dispatches, op.ns / 1e6, 100 * op.ns / e.step_ns(), static_cast<double>(op.bytes) / op.ns,
+                        static_cast<double>(op.flops) / op.ns / 1e3, to_string(op.bound));
+    }
+    return text + std::format("  {:<24} {:<24} {:>10} {:>9.3f} {:>5.1f}%\n", "dispatches and barriers", "",
+                              e.n_dispatches, e.overhead_ns / 1e6, 100 * e.overhead_ns / e.step_ns());
+}
+
 } // namespace
 
 std::string prediction_json(const runtime::PlannedModel& planned, const memory::DeviceProfile& profile) {
     const runtime::DeviceRates rates = runtime::device_rates(profile);
     std::string rows;
     for (const auto& [name, e] : predicted_tests(planned, rates)) {
-        rows += std::format(
-            "{}\n    {{\"test\": {}, \"tokens_per_second\": {}, \"ms\": {}, \"bytes\": {}, \"flops\": {}, "
-            "\"memory_ms\": {}, \"arithmetic_ms\": {}, \"overhead_ms\": {}, \"dispatches\": {}, "
-            "\"barriers\": {}}}",
-            rows.empty() ? "" : ",", json_string(name), json_number(e.n_tokens * 1e9 / e.step_ns()),
-            json_number(e.step_ns() / 1e6), e.bytes, e.flops, json_number(e.memory_ns / 1e6),
-            json_number(e.arithmetic_ns / 1e6), json_number(e.overhead_ns / 1e6), e.n_dispatches, e.n_barriers);
+        rows +=
+            std::format("{}\n    {{\"test\": {}, \"tokens_per_second\": {}, \"ms\": {}, \"bytes\": {}, \"flops\": {}, "
+                        "\"memory_ms\": {}, \"arithmetic_ms\": {}, \"overhead_ms\": {}, \"dispatches\": {}, "
+                        "\"barriers\": {}, \"ops\": {}}}",
+                        rows.empty() ? "" : ",", json_string(name), json_number(e.n_tokens * 1e9 / e.step_ns()),
+                        json_number(e.step_ns() / 1e6), e.bytes, e.flops, json_number(e.memory_ns / 1e6),
+                        json_number(e.arithmetic_ns / 1e6), json_number(e.overhead_ns / 1e6), e.n_dispatches,
+                        e.n_barriers, ops_json(e));
     }
     return std::format("{{\"rates\": {}, \"rates_are_measured\": {}, \"tests\": [{}\n  ]}}", json_string(rates.name),
                        rates.is_measured ? "true" : "false", rows);
@@ -143,15 +180,23 @@ std::string prediction_json(const runtime::PlannedModel& planned, const memory::
 
 std::string prediction_text(const runtime::PlannedModel& planned, const memory::DeviceProfile& profile) {
     const runtime::DeviceRates rates = runtime::device_rates(profile);
-    std::string text = std::format(
-        "Estimated for {} ({}; {}):\n  weights stream at {:.0f} GB/s, products {:.2f} TFLOP/s, {:.0f} ns a dispatch, "
-        "{:.0f} ns a barrier, {:.0f} us a step\n",
-        rates.name, rates.source, rates.is_measured ? "rates measured" : "rates assumed, not measured",
-        rates.bytes / 1e9, (planned.model.policy.coopmat ? rates.matrix_flops : rates.alu_flops) / 1e12,
-        rates.dispatch_ns, rates.barrier_ns, rates.step_ns / 1e3);
+    std::string text =
+        std::format("Estimated for {} ({}; {}):\n  weights stream at {:.0f} GB/s, products {}, {:.0f} ns a dispatch, "
+                    "{:.0f} ns a barrier, {:.0f} us a step\n",
+                    rates.name, rates.source, rates.is_measured ? "rates measured" : "rates assumed, not measured",
+                    rates.bytes / 1e9,
+                    rates.chip != nullptr
+                        ? std::format("as counted in the code for {} at {:.2f} GHz on {} CUs", rates.chip,
+                                      rates.clock_hz / 1e9, rates.compute_units)
+                        : std::format("{:.2f} TFLOP/s",
+                                      (planned.model.policy.coopmat ? rates.matrix_flops : rates.alu_flops) / 1e12),
+                    rates.dispatch_ns, rates.barrier_ns, rates.step_ns / 1e3);
     text += std::format("  {:<12} {:>9} {:>11} {:>10} {:>10} {:>9} {:>10} {:>9} {:>10} {:>8}\n", "test", "t/s", "ms",
                         "MB", "TFLOP", "memory ms", "arith. ms", "other ms", "dispatches", "barriers");
-    for (const PredictedTest& row : predicted_tests(planned, rates)) text += row_text(row.name, row.estimate);
+    const std::vector<PredictedTest> tests = predicted_tests(planned, rates);
+    for (const PredictedTest& row : tests) text += row_text(row.name, row.estimate);
+    for (const PredictedTest& row : tests)
+        if (row.name == "pp512" || row.name == "tg") text += ops_text(row);
     return text;
 }
 

@@ -69,6 +69,11 @@ CommandBody add_shaders_command(CLI::App& app) {
         "run the plans on an emulated CHIP (gfx1201, navi31, strix1): counts and a model of clocks per kernel");
     app.add_option("--rig", state->emulation.rig,
                    "the emulation: libvkinfer_rdna.so of a build with tests (found by itself there)");
+    app.add_option("--product", state->emulation.product,
+                   "--emulate: what the chip is taken for in the model of clocks, as \"8060S\" for strix1");
+    app.add_option("--sample", state->emulation.n_sampled_groups,
+                   "--emulate: run at most this many workgroups of a dispatch and scale the counts: for big models, "
+                   "not for mixtures of experts");
     app.add_option("-p,--n-prompt", state->emulation.n_prompt, "--emulate: tokens of prompt (16)")
         ->check(CLI::NonNegativeNumber);
     app.add_option("-n,--n-gen", state->emulation.n_gen, "--emulate: tokens decoded after it (4)")

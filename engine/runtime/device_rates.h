@@ -21,6 +21,10 @@ struct DeviceRates {
     double dispatch_ns;     ///< of a dispatch beside its work
     double barrier_ns;      ///< of a barrier: the drain before it and the start after it
     double step_ns;         ///< of a submission with its wait
+    // Where kernel_counts.h has rows for the chip's code, they take the place of the rates of arithmetic.
+    const char* chip = nullptr; ///< "gfx1201"
+    uint32_t compute_units = 0; ///< of two SIMDs
+    double clock_hz = 0;        ///< nominal, times the share that is kept under load
     const char* source;
 };
 

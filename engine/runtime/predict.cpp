@@ -3,9 +3,14 @@
 #include "base/error.h"
 #include "graph/plan.h"
 #include "graph/submit_budget.h"
+#include "runtime/kernel_counts.h"
+#include "runtime/step_profile.h"
 
 #include <algorithm>
+#include <cmath>
 #include <format>
+#include <optional>
+#include <utility>
 
 namespace vkinfer::runtime {
 
@@ -16,9 +21,37 @@ struct StepContext {
     const PlannedModel& planned;
     const DeviceRates& rates;
     models::StepShape shape;
+    std::string cache_type; ///< of K, as kernel_counts.h names it
 };
 
-double arithmetic_seconds(const graph::PlannedDispatch& planned, const graph::Cost& cost, const StepContext& step) {
+struct Arithmetic {
+    double seconds = 0;
+    Bound bound = Bound::rate;
+};
+
+/// By the clocks that the rig counted for the kernel; nothing where it has none.
+std::optional<Arithmetic> counted(const kernels::Dispatch& dispatch, double flops, const StepContext& step) {
+    const DeviceRates& rates = step.rates;
+    if (rates.chip == nullptr || flops == 0) return std::nullopt;
+    std::string name(dispatch.shader->name);
+    if (dispatch.pair_flops > 0) name += " " + step.cache_type;
+    const KernelCounts* counts = find_kernel_counts(rates.chip, step.shape.n_tokens == 1, name);
+    if (counts == nullptr) return std::nullopt;
+    const double groups = double(dispatch.groups[0]) * dispatch.groups[1] * dispatch.groups[2];
+    const double simds = 2.0 * rates.compute_units, waves = groups * counts->group_waves, work = flops / 1000;
+    // Of indirect dispatches the groups are a bound.
+    const double per_simd = dispatch.indirect ? waves / simds : std::ceil(waves / simds);
+    const double busy = std::min<double>(rates.compute_units, groups);
+    const std::pair<double, Bound> terms[] = {
+        {counts->simd * work / waves * per_simd, Bound::vector},
+        {counts->lds * work / busy, Bound::lds},
+        {counts->lines * work / busy, Bound::cache},
+        {counts->wave * work / waves * std::ceil(per_simd / counts->occupancy), Bound::latency}};
+    const auto& [clocks, bound] = *std::ranges::max_element(terms, {}, &std::pair<double, Bound>::first);
+    return Arithmetic{clocks / rates.clock_hz, bound};
+}
+
+double rated_seconds(const graph::PlannedDispatch& planned, const graph::Cost& cost, const StepContext& step) {
     const DeviceRates& rates = step.rates;
     const kernels::Dispatch& dispatch = planned.dispatch;
     const auto flops = static_cast<double>(cost.flops);
@@ -46,6 +79,24 @@ double arithmetic_seconds(const graph::PlannedDispatch& planned, const graph::Co
 
 } // namespace
 
+const char* to_string(Bound bound) {
+    switch (bound) {
+    case Bound::memory:
+        return "memory";
+    case Bound::vector:
+        return "vector and matrix clocks";
+    case Bound::lds:
+        return "LDS clocks";
+    case Bound::cache:
+        return "cache lines";
+    case Bound::latency:
+        return "latency";
+    case Bound::rate:
+        break;
+    }
+    return "arithmetic";
+}
+
 StepEstimate& StepEstimate::operator+=(const StepEstimate& other) {
     n_tokens += other.n_tokens;
     bytes += other.bytes;
@@ -55,6 +106,17 @@ StepEstimate& StepEstimate::operator+=(const StepEstimate& other) {
     memory_ns += other.memory_ns;
     arithmetic_ns += other.arithmetic_ns;
     overhead_ns += other.overhead_ns;
+    for (const auto& [label, op] : other.ops) {
+        OpEstimate& sum = ops[label];
+        sum.n_dispatches += op.n_dispatches;
+        sum.ns += op.ns;
+        sum.bytes += op.bytes;
+        sum.flops += op.flops;
+        if (op.longest_ns < sum.longest_ns) continue;
+        sum.longest_ns = op.longest_ns;
+        sum.bound = op.bound;
+        sum.kernel = op.kernel;
+    }
     return *this;
 }
 
@@ -88,14 +150,26 @@ StepEstimate predict_step(const PlannedModel& planned, const DeviceRates& rates,
                            .n_tiles =
                                (uint64_t{n_tokens} * shapes.group() + shape.rows_per_tile - 1) / shape.rows_per_tile};
     extent.add_chunk(depth, n_tokens, shapes.group(), shape.rows_per_tile);
-    const StepContext step{planned, rates, shape};
+    const StepContext step{planned, rates, shape, std::string(format::traits(planned.decision.type_k).name)};
     for (const graph::PlannedDispatch& dispatch : plan.dispatches) {
         const graph::Cost cost = graph::cost_of(dispatch.dispatch, extent);
         result.bytes += cost.bytes;
         result.flops += cost.flops;
         const double memory = static_cast<double>(cost.bytes) / rates.bytes;
-        const double arithmetic = arithmetic_seconds(dispatch, cost, step);
-        (memory >= arithmetic ? result.memory_ns : result.arithmetic_ns) += 1e9 * std::max(memory, arithmetic);
+        const Arithmetic arithmetic = counted(dispatch.dispatch, static_cast<double>(cost.flops), step)
+                                          .value_or(Arithmetic{rated_seconds(dispatch, cost, step), Bound::rate});
+        const bool is_memory = memory >= arithmetic.seconds;
+        const double ns = 1e9 * std::max(memory, arithmetic.seconds);
+        (is_memory ? result.memory_ns : result.arithmetic_ns) += ns;
+        OpEstimate& op = result.ops[without_layer(dispatch.label)];
+        ++op.n_dispatches;
+        op.ns += ns;
+        op.bytes += cost.bytes;
+        op.flops += cost.flops;
+        if (ns < op.longest_ns) continue;
+        op.longest_ns = ns;
+        op.bound = is_memory ? Bound::memory : arithmetic.bound;
+        op.kernel = dispatch.dispatch.shader->name;
     }
     result.overhead_ns = rates.step_ns + result.n_dispatches * rates.dispatch_ns + result.n_barriers * rates.barrier_ns;
     return result;

@@ -66,7 +66,16 @@ void StepProfile::add_step(StepPhase phase, uint64_t n_tokens, const graph::Plan
         sums.flops += cost.flops;
     }
     const uint64_t step = n_steps_++;
-    if (times.empty()) return;
+    if (times.empty()) {
+        if (!options_.counts_kernels) return;
+        for (size_t i = 0; i < costs.size(); ++i) {
+            ProfileSum& sum = sums.by_kernel[std::string(plan.dispatches[i].dispatch.shader->name)];
+            ++sum.n_dispatches;
+            sum.bytes += costs[i].bytes;
+            sum.flops += costs[i].flops;
+        }
+        return;
+    }
     sums.device_ns += times.back().end_ns - times.front().begin_ns;
     const bool keeps = options_.keeps_events && events_.size() + times.size() < kMaxEvents;
     if (options_.keeps_events && !keeps) ++n_dropped_steps_;

@@ -64,8 +64,9 @@ public:
     static constexpr size_t kMaxEvents = 400'000;
 
     struct Options {
-        bool takes_times = true;   ///< false: only counts bytes, flops and dispatches, which costs nothing
-        bool keeps_events = false; ///< for a trace
+        bool takes_times = true;     ///< false: only counts bytes, flops and dispatches, which costs nothing
+        bool counts_kernels = false; ///< sums per kernel without times, too
+        bool keeps_events = false;   ///< for a trace
     };
 
     explicit StepProfile(const Options& options) : options_(options) {}

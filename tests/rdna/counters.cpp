@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bitset>
+#include <cmath>
 #include <numeric>
 
 namespace vkinfer::rdna {
@@ -31,6 +32,43 @@ void Traffic::operator+=(const Traffic& other) {
     requested_bytes += other.requested_bytes;
     unique_bytes += other.unique_bytes;
     lines += other.lines;
+}
+
+namespace {
+
+void scale_by(uint64_t& count, double factor) {
+    count = static_cast<uint64_t>(std::llround(static_cast<double>(count) * factor));
+}
+
+} // namespace
+
+void Traffic::scale(double factor) {
+    for (uint64_t* count : {&instructions, &requested_bytes, &unique_bytes, &lines}) scale_by(*count, factor);
+}
+
+void Counters::end_sampled_group() {
+    for (const uint64_t line : touched_) ++sampled_[line];
+    touched_.clear();
+    last_touched_ = ~uint64_t{0};
+}
+
+void Counters::extrapolate(uint64_t n_groups) {
+    const auto lines_of = [&](uint32_t n) {
+        return static_cast<double>(std::ranges::count(sampled_, n, [](const auto& line) { return line.second; }));
+    };
+    const double once = lines_of(1), twice = lines_of(2),
+                 factor = static_cast<double>(n_groups) / static_cast<double>(groups);
+    const double if_alone = once * (factor - 1);
+    const double unseen = twice > 0 ? std::min(if_alone, once * once / (2 * twice)) : if_alone;
+    earlier_lines_ += sampled_.size() + static_cast<uint64_t>(unseen);
+    sampled_.clear();
+    for (uint64_t& count : instructions) scale_by(count, factor);
+    for (uint64_t* count :
+         {&waves, &wave_clocks, &matrix_8bit, &scalar_load_bytes, &scalar_lines, &lds_cycles, &lds_ideal_cycles})
+        scale_by(*count, factor);
+    loads.scale(factor);
+    stores.scale(factor);
+    groups = n_groups;
 }
 
 uint64_t Counters::total() const {
@@ -98,7 +136,7 @@ void Counters::operator+=(const Counters& other) {
     scalar_lines += other.scalar_lines;
     lds_cycles += other.lds_cycles;
     lds_ideal_cycles += other.lds_ideal_cycles;
-    for (size_t i = 0; i < kCounters; ++i) waits[i] += other.waits[i];
+    wave_clocks += other.wave_clocks;
     earlier_lines_ += other.n_touched_lines();
 }
 

@@ -5,8 +5,9 @@
 //   LD_PRELOAD="libvkinfer_rdna.so libamdgpu_noop_drm_shim.so" AMDGPU_GPU_ID=gfx1201 program
 //
 // VKINFER_RDNA holds options separated by commas: nocheck, strict (no load beyond a buffer), reverse, random=SEED,
-// report, count, opcodes or opcodes=FILE, trace, max=N (instructions a dispatch). A fault is printed and counted; the
-// dispatch is left where it is, and the program's exit status becomes 1.
+// report, count, product=NAME (that the chip is taken for in the model), opcodes or opcodes=FILE, trace, sample=N
+// (groups that are run of a dispatch), max=N (instructions a dispatch). A fault is printed and counted; the dispatch is
+// left where it is, and the program's exit status becomes 1.
 #include "rdna/drm_device.h"
 #include "rdna/command_processor.h"
 #include "rdna/coverage.h"
@@ -129,7 +130,7 @@ public:
     /// The counts since the last call as JSON; with the first call counting begins.
     const char* take_counts() {
         counts_by_kernel_ = processor().machine().options().count = true;
-        json_ = report_by_kernel_.json(find_chip(chip_));
+        json_ = report_by_kernel_.json(processor_->machine().options().chip);
         report_by_kernel_.clear();
         return json_.c_str();
     }
@@ -152,6 +153,7 @@ private:
 
     void apply_options() {
         Options& options = processor_->machine().options();
+        options.chip = find_chip(chip_);
         const char* text = std::getenv("VKINFER_RDNA");
         std::string_view rest = text ? text : "";
         while (!rest.empty()) {
@@ -181,6 +183,15 @@ private:
                 options.seed = static_cast<uint32_t>(number("random="));
             } else if (word == "report")
                 report_ = true;
+            else if (word.starts_with("product=")) {
+                options.chip = find_chip(chip_, word.substr(word.find('=') + 1));
+                if (options.chip == nullptr) {
+                    std::fprintf(stderr, "rdna: no %s is a \"%.*s\"\n", chip_.c_str(), static_cast<int>(word.size()),
+                                 word.data());
+                    _exit(1);
+                }
+            } else if (word.starts_with("sample="))
+                options.sampled_groups = static_cast<uint32_t>(number("sample="));
             else if (word.starts_with("max="))
                 options.max_instructions = number("max=");
             else {
@@ -197,7 +208,7 @@ private:
             if (!machine.options().count) return;
             if (counts_by_kernel_)
                 report_by_kernel_.add(dispatch, machine.fingerprint(dispatch.code), machine.counters(),
-                                      find_chip(chip_));
+                                      processor_->machine().options().chip);
             else
                 records_.push_back({dispatch, machine.counters(), seconds});
             machine.counters() = {};

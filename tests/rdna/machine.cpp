@@ -1,6 +1,7 @@
 #include "rdna/machine.h"
 
 #include "rdna/checks.h"
+#include "rdna/model.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -49,6 +50,8 @@ void run_dual(Wave& w, const Instruction& in) {
 void execute(Wave& w, const Instruction& in) {
     const bool check = w.group->check;
     const uint64_t exec = w.exec();
+    const Timing* timing = w.group->timing;
+    const std::array<uint32_t, kCounters> issued = timing ? w.issued : std::array<uint32_t, kCounters>{};
     if (check) {
         check_before(w, in);
         if (in.pair) check_before(w, *in.pair);
@@ -62,6 +65,13 @@ void execute(Wave& w, const Instruction& in) {
         if (in.pair) mark_after(w, *in.pair, exec);
     }
     if (w.group->counters) w.group->counters->count(in);
+    if (timing) {
+        for (size_t c = 0; c < kCounters; ++c)
+            if (w.issued[c] != issued[c]) w.issued_at[c][w.issued[c] % 64] = w.clock;
+        w.clock += in.opcode->is_8bit_matrix()
+                       ? timing->matrix_8bit
+                       : timing->issue[static_cast<size_t>(in.pair ? Class::dual : in.opcode->cls)];
+    }
 }
 
 Program& Machine::program(uint64_t address) {
@@ -84,6 +94,8 @@ void Machine::run(const Dispatch& dispatch) {
     group_.check = options_.check;
     group_.strict_reads = options_.strict_reads;
     group_.counters = options_.count ? &counters_ : nullptr;
+    const Timing timing = options_.count && options_.chip ? timing_of(dispatch, *options_.chip) : Timing{};
+    group_.timing = options_.count && options_.chip ? &timing : nullptr;
     group_.lds_bytes = dispatch.lds_bytes;
     if (group_.lds.size() < dispatch.lds_bytes + 64u) {
         group_.lds.resize(dispatch.lds_bytes + 64u);
@@ -94,13 +106,21 @@ void Machine::run(const Dispatch& dispatch) {
         std::fprintf(stderr, "dispatch of the code at %#llx\n", static_cast<unsigned long long>(dispatch.code));
     random_ = options_.seed;
     const uint64_t n_groups = uint64_t{dispatch.groups[0]} * dispatch.groups[1] * dispatch.groups[2];
-    for (uint64_t i = 0; i < n_groups; ++i) {
-        const uint64_t g = options_.order == WaveOrder::forward ? i : n_groups - 1 - i;
-        const std::array<uint32_t, 3> id{static_cast<uint32_t>(g % dispatch.groups[0]),
-                                         static_cast<uint32_t>(g / dispatch.groups[0] % dispatch.groups[1]),
-                                         static_cast<uint32_t>(g / dispatch.groups[0] / dispatch.groups[1])};
-        run_group(dispatch, code, id);
+    if (options_.sampled_groups > 0 && n_groups > options_.sampled_groups) return run_sample(dispatch, code, n_groups);
+    for (uint64_t i = 0; i < n_groups; ++i)
+        run_group(dispatch, code, options_.order == WaveOrder::forward ? i : n_groups - 1 - i);
+}
+
+/// One group out of each of n equal stretches, at a place of its own, so that no pattern of the grid is met by chance.
+void Machine::run_sample(const Dispatch& dispatch, Program& code, uint64_t n_groups) {
+    const uint64_t n = options_.sampled_groups;
+    for (uint64_t i = 0; i < n; ++i) {
+        random_ = random_ * 1664525u + 1013904223u;
+        const uint64_t first = i * n_groups / n, length = (i + 1) * n_groups / n - first;
+        run_group(dispatch, code, first + (random_ >> 8) % length);
+        if (options_.count) counters_.end_sampled_group();
     }
+    if (options_.count) counters_.extrapolate(n_groups);
 }
 
 void Machine::start_wave(Wave& w, const Dispatch& dispatch, std::array<uint32_t, 3> id, std::array<uint32_t, 3> threads,
@@ -119,6 +139,7 @@ void Machine::start_wave(Wave& w, const Dispatch& dispatch, std::array<uint32_t,
     std::fill(std::begin(w.v_pending), std::end(w.v_pending), 0);
     std::fill(std::begin(w.s_pending), std::end(w.s_pending), 0);
     w.issued = w.completed = {};
+    w.clock = 0;
     w.scratch_bytes = dispatch.scratch_bytes;
     w.scratch.resize(size_t{dispatch.scratch_bytes} * dispatch.lanes);
     for (size_t i = 0; i + 4 <= w.scratch.size(); i += 4) std::memcpy(w.scratch.data() + i, &kPoison, 4);
@@ -152,7 +173,10 @@ void Machine::start_wave(Wave& w, const Dispatch& dispatch, std::array<uint32_t,
     w.s[kNull] = 0;
 }
 
-void Machine::run_group(const Dispatch& dispatch, Program& code, std::array<uint32_t, 3> id) {
+void Machine::run_group(const Dispatch& dispatch, Program& code, uint64_t number) {
+    const std::array<uint32_t, 3> id{static_cast<uint32_t>(number % dispatch.groups[0]),
+                                     static_cast<uint32_t>(number / dispatch.groups[0] % dispatch.groups[1]),
+                                     static_cast<uint32_t>(number / dispatch.groups[0] / dispatch.groups[1])};
     std::array<uint32_t, 3> threads = dispatch.threads;
     for (size_t i = 0; i < 3; ++i)
         if (id[i] + 1 == dispatch.groups[i] && dispatch.last_threads[i] != 0) threads[i] = dispatch.last_threads[i];
@@ -197,13 +221,18 @@ void Machine::run_group(const Dispatch& dispatch, Program& code, std::array<uint
         }
         // All that are left stand at a barrier: let them go.
         n_running = 0;
+        uint64_t clock = 0;
+        for (uint32_t i = 0; i < n_waves; ++i)
+            if (waves_[i].state == WaveState::barrier) clock = std::max(clock, waves_[i].clock);
         for (uint32_t i = 0; i < n_waves; ++i) {
             if (waves_[i].state != WaveState::barrier) continue;
             waves_[i].state = WaveState::running;
+            waves_[i].clock = clock;
             ++n_running;
         }
         ++group_.epoch;
     }
+    for (uint32_t i = 0; i < n_waves; ++i) counters_.wave_clocks += waves_[i].clock;
 }
 
 void Machine::run_wave(Wave& w, Program& code) {

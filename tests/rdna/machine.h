@@ -16,16 +16,22 @@
 
 namespace vkinfer::rdna {
 
+struct Chip; // model.h
+
 enum class WaveOrder : uint8_t { forward, reverse, random };
 
 struct Options {
-    bool check = true;         ///< the checks that hardware does not make
-    bool strict_reads = false; ///< a load beyond the end of a buffer is a fault; else it gives 0, as on the hardware
+    bool check = true;          ///< the checks that hardware does not make
+    bool strict_reads = false;  ///< a load beyond the end of a buffer is a fault; else it gives 0, as on the hardware
+    const Chip* chip = nullptr; ///< gives counted waves clocks
     bool count = false;
     bool trace = false;                   ///< prints every instruction of wave 0 of the first group to stderr
     WaveOrder order = WaveOrder::forward; ///< of waves in a group, and of groups
     uint32_t seed = 1;
-    std::string skip;                              ///< an opcode that does nothing: a fault planted by a test
+    std::string skip; ///< an opcode that does nothing: a fault planted by a test
+    /// Groups that are run of a dispatch; of more every nth is, and the counts are scaled. Results are then wrong: for
+    /// counts of kernels whose work does not depend on data. 0: all.
+    uint32_t sampled_groups = 0;
     uint64_t max_instructions = uint64_t{1} << 32; ///< per dispatch; beyond it the kernel is taken for endless
 };
 
@@ -69,7 +75,8 @@ public:
 
 private:
     Program& program(uint64_t address);
-    void run_group(const Dispatch& dispatch, Program& program, std::array<uint32_t, 3> id);
+    void run_group(const Dispatch& dispatch, Program& program, uint64_t index);
+    void run_sample(const Dispatch& dispatch, Program& program, uint64_t n_groups);
     void start_wave(Wave& w, const Dispatch& dispatch, std::array<uint32_t, 3> id, std::array<uint32_t, 3> threads,
                     uint32_t index, uint32_t n_waves);
     void run_wave(Wave& w, Program& program);

@@ -10,9 +10,11 @@ namespace vkinfer::rdna {
 namespace {
 
 constexpr Chip kChips[] = {
-    {"gfx1201", "Radeon RX 9070 XT", Arch::gfx12, 64, 1536, 24, 2.97, 640},
-    {"navi31", "Radeon RX 7900 XTX", Arch::gfx11, 96, 1536, 24, 2.5, 960},
-    {"strix1", "Radeon 890M", Arch::gfx11, 16, 1024, 16, 2.9, 120},
+    {"gfx1201", "Radeon RX 9070 XT", Arch::gfx12, 64, 1536, 24, 2.97, 640, 0.90},
+    {"gfx1201", "Radeon AI PRO R9700", Arch::gfx12, 64, 1536, 24, 2.92, 640, 0.90},
+    {"navi31", "Radeon RX 7900 XTX", Arch::gfx11, 96, 1536, 24, 2.5, 960, 0.90},
+    {"strix1", "Radeon 890M", Arch::gfx11, 16, 1024, 16, 2.9, 120, 0.83},
+    {"strix1", "Radeon 8060S", Arch::gfx11, 40, 1536, 24, 2.9, 256, 0.83},
 };
 
 constexpr std::string_view kIsa = "AMD's RDNA3 and RDNA4 ISA documents", kAco = "cost model of RADV's compiler (ACO)";
@@ -38,8 +40,9 @@ constexpr double value(Cost cost) {
 
 } // namespace
 
-const Chip* find_chip(std::string_view id) {
-    const auto at = std::ranges::find(kChips, id, &Chip::id);
+const Chip* find_chip(std::string_view id, std::string_view product) {
+    const auto at =
+        std::ranges::find_if(kChips, [&](const Chip& chip) { return chip.id == id && chip.product.contains(product); });
     return at == std::end(kChips) ? nullptr : at;
 }
 
@@ -61,11 +64,30 @@ uint32_t occupancy(const Dispatch& d, const Chip& chip) {
     return std::max(waves, 1u);
 }
 
+Timing timing_of(const Dispatch& d, const Chip& chip) {
+    const auto clocks = [](Cost cost) { return static_cast<uint32_t>(value(cost)); };
+    const bool gfx12 = chip.arch == Arch::gfx12;
+    const uint32_t vector = clocks(d.lanes == 64 ? Cost::vector_wave64 : Cost::instruction);
+    const uint32_t matrix = clocks(gfx12 ? Cost::matrix_gfx12 : Cost::matrix_gfx11);
+    Timing timing;
+    timing.issue.fill(clocks(Cost::instruction));
+    const auto set = [&](Class cls, uint32_t n) { timing.issue[static_cast<size_t>(cls)] = n; };
+    for (const Class cls : {Class::vector, Class::dual, Class::dot}) set(cls, vector);
+    set(Class::transcendental, vector * clocks(Cost::transcendental));
+    set(Class::matrix, matrix);
+    for (const Class cls : {Class::wait, Class::other, Class::barrier}) set(cls, 0);
+    timing.matrix_8bit = gfx12 ? clocks(Cost::matrix_gfx12_8bit) : matrix;
+    const auto wait = [&](Counter counter, Cost cost) { timing.latency[static_cast<size_t>(counter)] = clocks(cost); };
+    wait(Counter::load, Cost::load_latency);
+    wait(Counter::scalar, Cost::scalar_latency);
+    wait(Counter::ds, Cost::lds_latency);
+    return timing;
+}
+
 Estimate estimate(const Counters& c, const Dispatch& d, const Chip& chip) {
     Estimate e;
     if (c.waves == 0) return e;
     const auto n = [&](Class cls) { return static_cast<double>(c.instructions[static_cast<size_t>(cls)]); };
-    const auto waits = [&](Counter counter) { return static_cast<double>(c.waits[static_cast<size_t>(counter)]); };
     const double vector = d.lanes == 64 ? value(Cost::vector_wave64) : value(Cost::instruction);
     const double matrix = n(Class::matrix) - static_cast<double>(c.matrix_8bit);
     const double waves = static_cast<double>(c.waves);
@@ -83,19 +105,15 @@ Estimate estimate(const Counters& c, const Dispatch& d, const Chip& chip) {
                                wave_matrix;
     const double wave_scalar =
         value(Cost::instruction) * (n(Class::scalar) + n(Class::scalar_memory) + n(Class::branch)) / waves;
-    const double wave_rest =
-        value(Cost::instruction) * (n(Class::load) + n(Class::store) + n(Class::atomic) + n(Class::lds)) / waves;
-    const double wave_waits =
-        (waits(Counter::load) * value(Cost::load_latency) + waits(Counter::scalar) * value(Cost::scalar_latency) +
-         waits(Counter::ds) * value(Cost::lds_latency)) /
-        waves;
+    e.issue = waves * wave_vector;
     e.vector = per_simd * wave_vector;
     e.matrix = per_simd * wave_matrix;
     e.scalar = per_simd * wave_scalar;
     e.memory = static_cast<double>(c.loads.lines + c.stores.lines) * value(Cost::line) / busy_cus;
     e.lds = static_cast<double>(c.lds_cycles) * value(Cost::lds) / busy_cus;
-    e.dram = static_cast<double>(c.n_touched_lines() * kLineBytes) * chip.clock_ghz / chip.memory_gb_per_s;
-    e.wave = wave_vector + wave_scalar + wave_rest + wave_waits;
+    e.dram = static_cast<double>(c.n_touched_lines() * kLineBytes) * chip.clock_ghz /
+             (chip.memory_gb_per_s * chip.memory_share);
+    e.wave = static_cast<double>(c.wave_clocks) / waves;
     e.latency = std::ceil(per_simd / occupancy(d, chip)) * e.wave;
     return e;
 }
@@ -123,6 +141,7 @@ void Estimate::operator+=(const Estimate& other) {
     dram += other.dram;
     latency += other.latency;
     wave += other.wave;
+    issue += other.issue;
 }
 
 } // namespace vkinfer::rdna

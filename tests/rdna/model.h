@@ -22,9 +22,10 @@ struct Chip {
     uint32_t vgpr_granule;  ///< a wave of 32 gets a multiple of it
     double clock_ghz;
     double memory_gb_per_s;
+    double memory_share; ///< of it that reading alone reaches, as measured by others
 };
-/// Nothing for a chip that has no row.
-const Chip* find_chip(std::string_view id);
+/// The first row with that id whose product contains the text; nothing where there is none.
+const Chip* find_chip(std::string_view id, std::string_view product = {});
 
 enum class Cost : uint8_t {
     instruction,
@@ -50,6 +51,8 @@ struct ModelConstant {
 };
 std::span<const ModelConstant> model_constants();
 
+Timing timing_of(const Dispatch& dispatch, const Chip& chip);
+
 /// Waves that a SIMD holds at a time, by registers and LDS.
 uint32_t occupancy(const Dispatch& dispatch, const Chip& chip);
 
@@ -63,6 +66,7 @@ struct Estimate {
     double dram = 0;    ///< every line that the dispatch touches, once from memory
     double latency = 0; ///< waves one after the other, each waiting for its loads: what occupancy hides
     double wave = 0;    ///< one wave alone: issue and latency
+    double issue = 0;   ///< vector work of all waves together, over SIMDs that are all full
 
     double clocks() const;
     /// The unit that needs most: "vector", "dram", ...

@@ -168,7 +168,7 @@ void wait(Wave& w, Counter counter, uint32_t left) {
     const uint32_t done = w.issued[c] > left ? w.issued[c] - left : 0;
     if (done <= w.completed[c]) return;
     w.completed[c] = done;
-    if (w.group->counters) ++w.group->counters->waits[c];
+    if (w.group->timing) w.clock = std::max(w.clock, w.issued_at[c][done % 64] + w.group->timing->latency[c]);
 }
 template<Counter kCounter>
 void run_wait(Wave& w, const Instruction& in) {

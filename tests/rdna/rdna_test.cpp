@@ -4,6 +4,7 @@
 #include "rdna/coverage.h"
 #include "rdna/float8.h"
 #include "rdna/machine.h"
+#include "rdna/model.h"
 
 #include <bit>
 #include <cstdlib>
@@ -569,6 +570,56 @@ TEST_CASE("the two halves of a barrier") {
         CHECK_THROWS_AS(run(std::string(signal) + both, order), Fault);     // signalled twice
         CHECK_THROWS_AS(run("814e80be" + std::string(wait), order), Fault); // a named barrier
     }
+}
+
+TEST_CASE("clocks of waves, and a sample of groups") {
+    //   v_lshlrev_b32 v0, 2, v0; global_load_b32 v1, v0, s[0:1]; global_load_b32 v2, v0, s[0:1] offset:128;
+    //   s_wait_loadcnt 1; v_add_nc_u32 v1, v1, v1; s_wait_loadcnt 0; v_add_nc_u32 v2, v2, v2;
+    //   global_store_b32 v0, v2, s[0:1] offset:256; s_endpgm
+    std::vector<uint32_t> code = words_of("82000030"
+                                          "000005ee0100000000000000"
+                                          "000005ee0200000000800000"
+                                          "0100c0bf"
+                                          "0103024a"
+                                          "0000c0bf"
+                                          "0205044a"
+                                          "008006ee0000000100000100"
+                                          "0000b0bf");
+    code.resize(512);
+    std::vector<uint32_t> data(128);
+    AddressSpace memory;
+    memory.map(kBase, code.size() * 4, reinterpret_cast<std::byte*>(code.data()));
+    memory.map(kBase + 0x10000, data.size() * 4, reinterpret_cast<std::byte*>(data.data()));
+    const auto run = [&](uint32_t n_groups, uint32_t sampled) {
+        Machine machine(Arch::gfx12, memory);
+        machine.options().count = true;
+        machine.options().chip = find_chip("gfx1201");
+        machine.options().sampled_groups = sampled;
+        Dispatch d;
+        d.code = kBase;
+        d.groups = {n_groups, 1, 1};
+        d.threads = {32, 1, 1};
+        d.lanes = 32;
+        d.n_user_data = 2;
+        d.user_data[0] = static_cast<uint32_t>(kBase + 0x10000);
+        d.user_data[1] = static_cast<uint32_t>((kBase + 0x10000) >> 32);
+        machine.run(d);
+        return machine.counters();
+    };
+    const Counters one = run(1, 0);
+    // Both loads are on their way while the wave waits for the first: one latency (400) and not two.
+    CHECK(one.wave_clocks >= 400);
+    CHECK(one.wave_clocks < 420);
+    const Counters all = run(1000, 0), sample = run(1000, 16);
+    CHECK(sample.groups == all.groups);
+    CHECK(sample.waves == all.waves);
+    CHECK(sample.instructions == all.instructions);
+    CHECK(sample.wave_clocks == all.wave_clocks);
+    CHECK(sample.loads.lines == all.loads.lines);
+    CHECK(sample.n_touched_lines() == 3); // every group has the same three lines
+    CHECK(all.n_touched_lines() == 3);
+    CHECK(find_chip("strix1", "8060S")->compute_units == 40);
+    CHECK(find_chip("strix1", "Voodoo") == nullptr);
 }
 
 TEST_CASE("a register that nobody wrote, or whose load was not waited for, is not read unseen") {

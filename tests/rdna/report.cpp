@@ -88,9 +88,10 @@ std::string Report::json(const Chip* chip) const {
             c.scalar_load_bytes, c.n_touched_lines(), c.lds_cycles, c.lds_ideal_cycles);
         const Estimate& e = kernel.estimate;
         add(", \"model\": {{\"clocks\": {:.0f}, \"bound\": \"{}\", \"vector\": {:.0f}, \"matrix\": {:.0f}, \"scalar\": "
-            "{:.0f}, \"memory\": {:.0f}, \"lds\": {:.0f}, \"dram\": {:.0f}, \"latency\": {:.0f}, \"wave\": {:.0f}}}}}",
+            "{:.0f}, \"memory\": {:.0f}, \"lds\": {:.0f}, \"dram\": {:.0f}, \"latency\": {:.0f}, \"wave\": {:.0f}, "
+            "\"issue\": {:.0f}}}, \"wave_clocks\": {}}}",
             kernel.clocks, e.bound(), e.vector, e.matrix, e.scalar, e.memory, e.lds, e.dram, e.latency,
-            e.wave / static_cast<double>(kernel.n_dispatches));
+            e.wave / static_cast<double>(kernel.n_dispatches), e.issue, c.wave_clocks);
     }
     out += "]}\n";
     return out;

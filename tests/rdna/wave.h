@@ -4,6 +4,7 @@
 #include "rdna/isa.h"
 #include "rdna/memory.h"
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -40,10 +41,18 @@ struct LdsCell {
     uint8_t defined = 0;            ///< bytes written since the group started
 };
 
+/// How long things take a wave that is alone, in clocks: model.h fills it for a chip and a dispatch.
+struct Timing {
+    std::array<uint32_t, kClasses> issue{}; ///< of an instruction
+    uint32_t matrix_8bit = 0;
+    std::array<uint32_t, kCounters> latency{}; ///< from an operation's issue to the end of a wait for it
+};
+
 struct Workgroup {
     Arch arch = Arch::gfx12;
     AddressSpace* memory = nullptr;
-    Counters* counters = nullptr; ///< null: nothing is counted
+    Counters* counters = nullptr;   ///< null: nothing is counted
+    const Timing* timing = nullptr; ///< null: waves have no clocks
     bool check = true;
     bool strict_reads = false;
     uint64_t reads_beyond = 0; ///< loads that reached beyond the end of a buffer and got zeros there
@@ -79,6 +88,8 @@ struct Wave {
     uint32_t v_pending[256]; ///< sequence number << 2 | Counter; 0: nothing
     uint32_t s_pending[128];
     std::array<uint32_t, kCounters> issued{}, completed{};
+    uint64_t clock = 0; ///< since the wave's start, if it were alone in the SIMD
+    std::array<std::array<uint64_t, 64>, kCounters> issued_at{}; ///< of the last 64 operations
 
     uint64_t exec() const { return lanes == 64 ? pair(kExec) : s[kExec]; }
     uint64_t pair(uint32_t r) const { return s[r] | uint64_t{s[r + 1]} << 32; }
