@@ -13,8 +13,8 @@ namespace vkinfer::tools {
 
 /// Long names that llama.cpp's programs write with a single dash.
 inline constexpr auto kSingleDashLongNames = std::to_array<std::string_view>({
-    "ub",    "ctk",  "ctv",  "ngl", "fa", "np", "dev", "mmp", "lm",   "lzm",  "sm", "mg",  "ts", "ot", "nkvo",
-    "ncmoe", "embd", "nopo", "pg",  "oe", "hf", "hff", "hft", "fitt", "fitc", "mu", "sys", "tb", "cb",
+    "ub",   "bs",    "ctk",  "ctv",  "ngl", "fa", "np", "dev", "mmp", "lm",   "lzm",  "sm", "mg",  "ts", "ot",
+    "nkvo", "ncmoe", "embd", "nopo", "pg",  "oe", "hf", "hff", "hft", "fitt", "fitc", "mu", "sys", "tb", "cb",
 });
 
 /// -m, -c, -ub, -np, -ctk, -ctv, --device, --coopmat, --act, ... on `app`, bound to `options`, which must outlive it.

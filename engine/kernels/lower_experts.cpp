@@ -302,12 +302,7 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
     const uint32_t scratch = kNormed + writes_normed, normed = writes_normed ? kNormed : kY;
     const ExpertShape& s = op.shape;
     const Weight& weight = op.weight.weight;
-    Product p{.shape = s,
-              .weight = op.weight,
-              .n_out = s.n_embd,
-              .tiles = kTiles,
-              .slots = kSlots,
-              .x = kH};
+    Product p{.shape = s, .weight = op.weight, .n_out = s.n_embd, .tiles = kTiles, .slots = kSlots, .x = kH};
     const bool int8 = uses_int8(p, policy);
     Lowered lowered;
     if (s.n_tokens == 1) {
@@ -335,8 +330,7 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
                                                              .x_stride = weight.n_cols,
                                                              .parts_out = s.n_embd},
                                    shader::kExpertDownOnePushBytes);
-        dispatch.bindings = {kCounts, kChoices, kH, kResidual, kShared,
-                             kY,      normed};
+        dispatch.bindings = {kCounts, kChoices, kH, kResidual, kShared, kY, normed};
         dispatch.groups = {ceil_div(s.n_embd, policy.matvec_lanes * policy.matvec_rows_per_lane), 1, 1};
         set_cost(dispatch, s, weight, s.n_embd);
         lowered.dispatches.push_back(std::move(dispatch));
