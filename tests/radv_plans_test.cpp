@@ -14,6 +14,7 @@
 #include "runtime/vulkan_runner.h"
 #include "support/support.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
@@ -206,6 +207,37 @@ TEST_CASE("attention of large heads and of MLA's compiles without spills or scra
                 CHECK(stats.scratch_bytes.value_or(0) == 0);
                 if (shader.coopmat) CHECK(stats.count_instructions("v_wmma") > 0);
             });
+    }
+}
+
+TEST_CASE("attention on fragments from shared memory compiles without spills or scratch") {
+    using enum format::TensorType;
+    gpu::Instance instance;
+    gpu::Device device(instance, "", {.capture_statistics = true});
+    if (!device.capabilities().cooperative_matrix) return;
+    const kernels::Policy policy = kernels::choose_policy(device.capabilities(), {}); // fragments not known
+    kernels::PipelineStore pipelines(device);
+    for (const format::TensorType type : {f16, q8_0, q5_1, q4_0}) {
+        for (const uint32_t head_size : {64u, 128u, 192u}) {
+            kernels::Attention op{.shape = {.n_heads = 16,
+                                            .n_kv_heads = 4,
+                                            .head_size = head_size,
+                                            .value_size = std::min(head_size, 128u),
+                                            .type_k = type,
+                                            .type_v = type,
+                                            .max_pages = 8},
+                                  .n_tokens = 512,
+                                  .n_tiles = 8};
+            op.q_stride = op.y_stride = 16 * head_size;
+            op.rows_per_tile = kernels::attention_rows(op.shape, op.n_tokens, policy);
+            const kernels::Dispatch dispatch = kernels::lower(op, policy).dispatches[0];
+            CHECK(dispatch.shader->name == "attention_staged");
+            const gpu::PipelineStats stats = pipelines.get(dispatch).stats();
+            INFO(std::string(format::to_string(type)), " ", head_size);
+            CHECK(stats.spilled_vgprs.value_or(0) + stats.spilled_sgprs.value_or(0) == 0);
+            CHECK(stats.scratch_bytes.value_or(0) == 0);
+            CHECK(stats.count_instructions("v_wmma") > 0);
+        }
     }
 }
 

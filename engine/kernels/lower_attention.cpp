@@ -10,10 +10,12 @@ namespace {
 
 using format::TensorType;
 
-constexpr uint32_t kFragment = 16;          // of shaders/attention_coopmat.comp
-constexpr uint32_t kCoopmatWaves = 4;       // most waves of a workgroup with rows of their own, 16 each
-constexpr uint32_t kCoopmatMaxWaves = 8;    // with all that share a row
-constexpr uint32_t kMaxTeam = 8;            // waves that share a row
+constexpr uint32_t kFragment = 16;       // of shaders/attention_coopmat.comp
+constexpr uint32_t kCoopmatWaves = 4;    // most waves of a workgroup with rows of their own, 16 each
+constexpr uint32_t kCoopmatMaxWaves = 8; // with all that share a row
+constexpr uint32_t kMaxTeam = 8;         // waves that share a row
+constexpr uint32_t kStagedMaxKey = 192;  // of shaders/attention_staged.comp: registers of Q and O in every wave
+constexpr uint32_t kStagedMaxValue = 128;
 constexpr uint32_t kCoopmatRegisters = 136; // of a lane for Q and O; 128 for heads of 128 on RDNA3
 constexpr uint32_t kCoopmatMinTokens = 16;  // fewer leave most rows of a tile empty
 
@@ -40,6 +42,17 @@ uint32_t coopmat_team(const AttentionShape& shape, const Policy& policy) {
         if (registers <= kCoopmatRegisters) return team;
     }
     return 0;
+}
+
+/// Rows of a tile of attention whose fragments are loaded from shared memory; 0 where such attention cannot run.
+uint32_t staged_rows(const AttentionShape& shape, const Policy& policy) {
+    const CoopmatTiles& t = policy.tiles;
+    const bool fits = policy.coopmat && is_half_type(shape.type_k) && is_half_type(shape.type_v) &&
+                      shape.head_size <= kStagedMaxKey && shape.v_size() <= kStagedMaxValue &&
+                      shape.head_size % std::max(8u, t.frag_k) == 0 && shape.v_size() % std::max(8u, t.frag_n) == 0 &&
+                      t.frag_k % 8 == 0 && t.frag_n % 8 == 0 && t.subgroup_size % t.frag_m == 0 &&
+                      t.subgroup_size / t.frag_m <= 4;
+    return fits ? kCoopmatWaves * t.frag_m : 0;
 }
 
 /// Fragments of K that a lane fills from one load of 16 bytes, or of fewer where a wave's part is no multiple of more.
@@ -125,6 +138,7 @@ uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Po
     if (n_tokens >= kCoopmatMinTokens) {
         if (const uint32_t team = coopmat_team(shape, policy); team != 0)
             return std::min(kCoopmatWaves, std::max(1u, kCoopmatMaxWaves / team)) * kFragment;
+        if (const uint32_t rows = staged_rows(shape, policy); rows != 0) return rows;
     }
     return plain_rows(shape, policy);
 }
@@ -241,11 +255,20 @@ Lowered lower(const Attention& op, const Policy& policy) {
         spec.team = team;
         dispatch.shader = shader_of("attention_coopmat");
         dispatch.specialization = spec_words(spec);
+    } else if (const CoopmatTiles& tiles = policy.tiles; op.rows_per_tile == staged_rows(op.shape, policy)) {
+        auto spec = attention_spec<shader::AttentionStagedSpec>(op, kCoopmatWaves * tiles.subgroup_size);
+        spec.subgroup_size = tiles.subgroup_size;
+        spec.frag_m = tiles.frag_m;
+        spec.frag_n = tiles.frag_n;
+        spec.frag_k = tiles.frag_k;
+        dispatch.shader = shader_of("attention_staged");
+        dispatch.specialization = spec_words(spec);
     } else {
         dispatch.shader = shader_of("attention");
         dispatch.specialization = spec_words(attention_spec<shader::AttentionSpec>(op, policy.subgroup_size));
     }
-    static_assert(shader::kAttentionCoopmatPushBytes == shader::kAttentionPushBytes); // both kernels take the same
+    static_assert(shader::kAttentionCoopmatPushBytes == shader::kAttentionPushBytes &&
+                  shader::kAttentionStagedPushBytes == shader::kAttentionPushBytes); // all kernels take the same
     auto push = attention_push<shader::AttentionPush>(op);
     push.q_stride = op.q_stride;
     dispatch.push = push_bytes(push, shader::kAttentionPushBytes);

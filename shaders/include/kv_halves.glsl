@@ -13,6 +13,33 @@ f16vec2 kv_scaled_pair(uint type, uint codes, f16vec2 d, f16vec2 m) {
     return (raised - f16vec2(offset)) * d;
 }
 
+// Scale and minimum of a block, twice.
+void kv_scale_halves(uint type, uint64_t scales, uint index, out f16vec2 d, out f16vec2 m) {
+    d = m = f16vec2(0.0hf);
+    if (!kv_is_quantised(type)) return;
+    if (kv_has_minimum(type)) {
+        const f16vec2 both = unpackFloat2x16(AddrU32(scales).v[index]);
+        d = both.xx;
+        m = both.yy;
+    } else {
+        d = f16vec2(AddrF16(scales).v[index]);
+    }
+}
+
+// The dimensions of a word, in order; only the first kv_word_dims() / 2 pairs count.
+void kv_word_halves(uint type, uint word, uint high, f16vec2 d, f16vec2 m, out f16vec2 x[4]) {
+    if (type == kKvF16) {
+        x[0] = unpackFloat2x16(word);
+    } else if (type == kKvQ8_0) {
+        x[0] = kv_scaled_pair(type, word & 0x00ff00ffu, d, m);
+        x[1] = kv_scaled_pair(type, (word >> 8) & 0x00ff00ffu, d, m);
+    } else {
+        uint c[4];
+        kv_codes8(type, word, high, c);
+        [[unroll]] for (uint j = 0; j < 4; j++) x[j] = kv_scaled_pair(type, c[j], d, m);
+    }
+}
+
 // n = 8, 16 or 32 elements from dimension `dim` on in order, a multiple of n, of a token's K whose addresses were advanced to
 // the lane's part. `first_bit` is where the lane's high bits begin in their word. `dim` is constant: it becomes part of the
 // instructions.
@@ -25,14 +52,8 @@ void kv_key_halves(uint type, KvHead key, uint page_tokens, uint dim, uint n, ui
         }
         return;
     }
-    f16vec2 d, m = f16vec2(0.0hf);
-    if (kv_has_minimum(type)) {
-        const f16vec2 both = unpackFloat2x16(AddrU32(key.scales + kv_key_scales(type, page_tokens, dim)).v[0]);
-        d = both.xx;
-        m = both.yy;
-    } else {
-        d = f16vec2(AddrF16(key.scales + kv_key_scales(type, page_tokens, dim)).v[0]);
-    }
+    f16vec2 d, m;
+    kv_scale_halves(type, key.scales + kv_key_scales(type, page_tokens, dim), 0, d, m);
     if (type == kKvQ8_0) {
         uint w[8];
         if (n == 8) {
@@ -46,8 +67,9 @@ void kv_key_halves(uint type, KvHead key, uint page_tokens, uint dim, uint n, ui
             }
         }
         [[unroll]] for (uint i = 0; i < n / 4; i++) {
-            x[2 * i] = kv_scaled_pair(type, w[i] & 0x00ff00ffu, d, m);
-            x[2 * i + 1] = kv_scaled_pair(type, (w[i] >> 8) & 0x00ff00ffu, d, m);
+            f16vec2 pairs[4];
+            kv_word_halves(type, w[i], 0, d, m, pairs);
+            [[unroll]] for (uint j = 0; j < 2; j++) x[2 * i + j] = pairs[j];
         }
         return;
     }
@@ -62,9 +84,9 @@ void kv_key_halves(uint type, KvHead key, uint page_tokens, uint dim, uint n, ui
     const uint high =
         kv_has_high_bits(type) ? AddrU32(key.highs + kv_key_highs(page_tokens, dim)).v[0] >> (dim % 32 + first_bit) : 0u;
     [[unroll]] for (uint i = 0; i < n / 8; i++) {
-        uint c[4];
-        kv_codes8(type, w[i], high >> (8 * i), c);
-        [[unroll]] for (uint j = 0; j < 4; j++) x[4 * i + j] = kv_scaled_pair(type, c[j], d, m);
+        f16vec2 pairs[4];
+        kv_word_halves(type, w[i], high >> (8 * i), d, m, pairs);
+        [[unroll]] for (uint j = 0; j < 4; j++) x[4 * i + j] = pairs[j];
     }
 }
 

@@ -329,6 +329,38 @@ TEST_CASE("tiles of a prefill: head sizes, types, windows, sinks, splits, page b
     CHECK(run(small, f16, q8_0, {{0, 90, 1}, {1, 0, 33}, {2, 63, 2}, {3, 31, 17}}, kPrefillRows, 1) < limit(f16, q8_0));
 }
 
+// The same where the device's fragment map is not known, or is said not to be.
+TEST_CASE("tiles of a prefill on fragments from shared memory: head sizes, types, windows, sinks, splits") {
+    using enum TensorType;
+    using enum kernels::RopeKind;
+    if (!harness().capabilities().cooperative_matrix) return;
+    const auto error = [](const Geometry& g, TensorType k, TensorType v, const std::vector<Chunk>& chunks,
+                          uint32_t splits) {
+        return run(g, k, v, chunks, kPrefillRows, splits, Kernel::two_steps, [](kernels::Policy& policy) {
+            policy = harness().policy(kernels::CoopmatMode::on);
+            policy.fragments = {};
+        });
+    };
+    const auto limit = [](TensorType k, TensorType v) { return std::max({limit_of(k), limit_of(v), 2e-6}); };
+    const Geometry small{6, 2, 64, 64, neox, false};
+    for (const auto type : {f16, q8_0, q5_1, q4_0, iq4_nl}) {
+        INFO(std::string(format::to_string(type)));
+        CHECK(error(small, type, type, {{0, 70, 9}}, 1) < limit(type, type));
+    }
+    CHECK(error(small, f16, q4_1, {{0, 90, 1}, {1, 0, 33}, {2, 63, 2}, {3, 31, 17}}, 1) < limit(f16, q4_1));
+    CHECK(error({3, 3, 80, 80, none, false}, f16, f16, {{0, 100, 7}}, 2) < limit(f16, f16));
+    CHECK(error({2, 1, 128, 128, norm, true}, q8_0, f16, {{0, 37, 20}}, 1) < limit(q8_0, f16));
+    for (const uint32_t window : {1u, 33u}) {
+        for (const uint32_t splits : {1u, 3u}) {
+            INFO("window ", window, " splits ", splits);
+            CHECK(error({4, 2, 64, 64, neox, false, window, true}, f16, f16, {{0, 90, 35}}, splits) < limit(f16, f16));
+        }
+    }
+    // V of another size (on GPUs it takes K's place in shared memory), and V that is the front of K.
+    CHECK(error({2, 1, 192, 64, norm, false, 0, false, 128}, f16, q8_0, {{0, 33, 5}}, 1) < limit(f16, q8_0));
+    CHECK(error({4, 1, 96, 32, norm, false, 0, false, 64, true, 64}, q8_0, q8_0, {{0, 70, 5}}, 1) < limit(q8_0, q8_0));
+}
+
 namespace {
 
 /// Heads beyond 128, heads with V of another size than K, and MLA's, whose V is the front of K.
