@@ -29,9 +29,9 @@ graph::Graph sampling_graph(uint32_t n_rows, uint32_t n_vocab, const graph::Step
 
 DeviceSampler::DeviceSampler(gpu::Device& device, kernels::PipelineStore& pipelines, const kernels::Policy& policy,
                              const graph::StepLayout& layout, const gpu::Buffer& step, const gpu::Buffer& logits,
-                             uint32_t n_vocab)
+                             uint32_t n_vocab, bool timestamps)
     : device_(device), pipelines_(pipelines), policy_(policy), layout_(layout), step_(step), logits_(logits),
-      n_vocab_(n_vocab) {
+      n_vocab_(n_vocab), timestamps_(timestamps) {
     results_.reserve(uint64_t{layout.max_samples} * graph::kSampleSteps);
 }
 
@@ -123,7 +123,8 @@ graph::RecordedPlan& DeviceSampler::plan(uint32_t n_rows, const gpu::Buffer& are
                                           {logits_, 0, uint64_t{4} * bucket * n_vocab_},
                                           part(layout_.sample_results_offset(), layout_.sample_results_bytes())};
     VKINFER_ASSERT(compiled.externals.size() == std::size(externals));
-    recorded = std::make_unique<graph::RecordedPlan>(device_, pipelines_, std::move(compiled), arena, externals);
+    recorded =
+        std::make_unique<graph::RecordedPlan>(device_, pipelines_, std::move(compiled), arena, externals, timestamps_);
     return *recorded;
 }
 

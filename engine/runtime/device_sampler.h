@@ -21,10 +21,10 @@ graph::Graph sampling_graph(uint32_t n_rows, uint32_t n_vocab, const graph::Step
 
 class DeviceSampler {
 public:
-    /// `step`: the mapped step buffer. `logits`: rows of n_vocab.
+    /// `step`: the mapped step buffer. `logits`: rows of n_vocab. With `timestamps` plans are timed.
     DeviceSampler(gpu::Device& device, kernels::PipelineStore& pipelines, const kernels::Policy& policy,
-                  const graph::StepLayout& layout, const gpu::Buffer& step, const gpu::Buffer& logits,
-                  uint32_t n_vocab);
+                  const graph::StepLayout& layout, const gpu::Buffer& step, const gpu::Buffer& logits, uint32_t n_vocab,
+                  bool timestamps = false);
 
     void set_end_tokens(std::span<const Token> tokens);
 
@@ -51,6 +51,7 @@ private:
     const gpu::Buffer& step_;
     const gpu::Buffer& logits_;
     uint32_t n_vocab_;
+    bool timestamps_;
     bool has_room_for_ends_ = true;
     std::map<uint32_t, std::unique_ptr<graph::RecordedPlan>> plans_; ///< by rows, in powers of two
     std::vector<Token> results_;

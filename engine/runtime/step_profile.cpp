@@ -57,15 +57,30 @@ void StepProfile::add_step(StepPhase phase, uint64_t n_tokens, const graph::Plan
     VKINFER_ASSERT(times.empty() || times.size() == plan.dispatches.size());
     PhaseProfile& sums = phases_[static_cast<size_t>(phase)];
     ++sums.n_steps;
+    ++n_steps_;
     sums.n_tokens += n_tokens;
+    sums.wall_ns += wall_ns;
+    if (options_.keeps_events && !times.empty() && events_.size() + times.size() < kMaxEvents) {
+        events_.push_back(
+            {.name = std::format("{} of {} token{}", to_string(phase), n_tokens, n_tokens == 1 ? "" : "s"),
+             .kernel = {},
+             .begin_ns = times.front().begin_ns,
+             .end_ns = times.back().end_ns,
+             .step = n_steps_ - 1});
+    }
+    continue_step(phase, plan, costs, times);
+}
+
+void StepProfile::continue_step(StepPhase phase, const graph::Plan& plan, std::span<const graph::Cost> costs,
+                                std::span<const graph::DispatchTime> times) {
+    if (!is_active) return;
+    PhaseProfile& sums = phases_[static_cast<size_t>(phase)];
     sums.n_dispatches += plan.dispatches.size();
     sums.n_barriers += plan.n_barriers();
-    sums.wall_ns += wall_ns;
     for (const graph::Cost& cost : costs) {
         sums.bytes += cost.bytes;
         sums.flops += cost.flops;
     }
-    const uint64_t step = n_steps_++;
     if (times.empty()) {
         if (!options_.counts_kernels) return;
         for (size_t i = 0; i < costs.size(); ++i) {
@@ -79,14 +94,6 @@ void StepProfile::add_step(StepPhase phase, uint64_t n_tokens, const graph::Plan
     sums.device_ns += times.back().end_ns - times.front().begin_ns;
     const bool keeps = options_.keeps_events && events_.size() + times.size() < kMaxEvents;
     if (options_.keeps_events && !keeps) ++n_dropped_steps_;
-    if (keeps) {
-        events_.push_back(
-            {.name = std::format("{} of {} token{}", to_string(phase), n_tokens, n_tokens == 1 ? "" : "s"),
-             .kernel = {},
-             .begin_ns = times.front().begin_ns,
-             .end_ns = times.back().end_ns,
-             .step = step});
-    }
     for (size_t i = 0; i < times.size(); ++i) {
         const graph::PlannedDispatch& planned = plan.dispatches[i];
         std::string kernel(planned.dispatch.shader->name);
@@ -106,7 +113,7 @@ void StepProfile::add_step(StepPhase phase, uint64_t n_tokens, const graph::Plan
                                .end_ns = times[i].end_ns,
                                .bytes = costs[i].bytes,
                                .flops = costs[i].flops,
-                               .step = step});
+                               .step = n_steps_ - 1});
         }
     }
 }

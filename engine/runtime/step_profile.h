@@ -79,6 +79,9 @@ public:
     /// `times` may be empty where the device has no timestamps: the step then counts without its dispatches.
     void add_step(StepPhase phase, uint64_t n_tokens, const graph::Plan& plan, std::span<const graph::Cost> costs,
                   std::span<const graph::DispatchTime> times, double wall_ns);
+    /// A further plan of the last step.
+    void continue_step(StepPhase phase, const graph::Plan& plan, std::span<const graph::Cost> costs,
+                       std::span<const graph::DispatchTime> times);
     /// Forgets the sums; events stay.
     void clear();
 

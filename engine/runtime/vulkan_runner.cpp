@@ -82,7 +82,8 @@ public:
         make_kv();
         make_step_buffers();
         if (options.backend_sampling == "on" || (options.backend_sampling == "auto" && !policy_.is_cpu)) {
-            sampler_.emplace(device_, pipelines_, policy_, layout_, step_, kernel_logits(), config_.n_vocab);
+            sampler_.emplace(device_, pipelines_, policy_, layout_, step_, kernel_logits(), config_.n_vocab,
+                             profile_ && profile_->takes_times());
         }
         log_.info("{}: weights {}, KV cache {} for {} tokens", describe(),
                   gpu::size_text(memory_.plan.purpose_bytes[static_cast<size_t>(memory::Purpose::weights)]),
@@ -367,6 +368,10 @@ private:
             device_.wait(graph::submit_lists(device_, lists_));
         }
         if (profile_) profile_step(recorded, shape, tokens.size(), std::chrono::steady_clock::now() - start);
+        if (profile_) {
+            graph::costs_of(sampling.plan(), {}, costs_);
+            profile_->continue_step(phase_of_step(), sampling.plan(), costs_, sampling.dispatch_times());
+        }
         const std::span<const Token> results = sampler_->results(n_rows, n_steps);
         if (card_logits_ && std::ranges::contains(results, kSampleOnHost)) {
             device_.wait(device_.submit(copy_of_logits(n_rows)));
@@ -392,9 +397,13 @@ private:
     void profile_step(const graph::RecordedPlan& recorded, const models::StepShape& shape, size_t n_tokens,
                       std::chrono::duration<double, std::nano> wall) {
         graph::costs_of(recorded.plan(), extent_of(shape), costs_);
+        profile_->add_step(phase_of_step(), n_tokens, recorded.plan(), costs_, recorded.dispatch_times(), wall.count());
+    }
+
+    /// Of the step in chunks_.
+    StepPhase phase_of_step() const {
         const bool reads_prompt = std::ranges::any_of(chunks_, [](const StepChunk& c) { return c.n_tokens > 1; });
-        profile_->add_step(reads_prompt ? StepPhase::prefill : StepPhase::decode, n_tokens, recorded.plan(), costs_,
-                           recorded.dispatch_times(), wall.count());
+        return reads_prompt ? StepPhase::prefill : StepPhase::decode;
     }
 
     /// Also sets chunks_. `n_more`: tokens that each sequence may grow by within the step.
