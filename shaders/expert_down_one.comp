@@ -10,12 +10,15 @@
 #extension GL_EXT_integer_dot_product : require
 #endif
 #include "expert_down_one.gen.glsl"
+#include "expert_tiles.glsl"
+#include "expert_home.glsl"
 #include "row_scale.glsl"
 #include "weight.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
 layout(binding = BIND_CHOICES, scalar) readonly restrict buffer Choices { uvec2 choices[]; };
+layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tiles[]; };
 layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
 layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residual[]; };
 layout(binding = BIND_SHARED_Y, scalar) readonly buffer SharedY { float shared_y[]; };
@@ -43,15 +46,16 @@ void main() {
     for (uint j = 0; j < n_used; j++) {
         const uint expert = choices[j].x;
         const float w = uintBitsToFloat(choices[j].y);
+        find_expert(expert, is_split != 0 ? tiles[kTileHeader + j].w : 0u);
         float acc[n_acc], scale[n_acc];
-        const uint last_row = (expert + 1u) * push.expert_strips * kStripRows - 1u; // lanes beyond the rows decode the last strip
+        const uint last_row = expert_strip * kStripRows + push.expert_strips * kStripRows - 1u; // lanes beyond the rows decode the last strip
         uint64_t strip_tile[n_decoded];
         [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
             const uint row = first_row + r * lanes + lane;
             acc[r] = 0.0;
-            scale[r] = w * row_scale(min(expert * push.expert_strips * kStripRows + row, last_row));
+            scale[r] = w * row_scale(min(expert_strip * kStripRows + row, last_row));
             if (has_bias != 0 && split == 0u && row < push.n_rows) total[r] += w * AddrF32(push.bias).v[expert * push.n_rows + row];
-            strip_tile[r] = uint64_t(expert * push.expert_strips + min(row / kStripRows, n_strips - 1)) * push.n_blocks;
+            strip_tile[r] = uint64_t(expert_strip + min(row / kStripRows, n_strips - 1)) * push.n_blocks;
         }
         const uint x_at[1] = uint[1](j * (push.x_stride / 4u));
         accumulate(strip_tile, strip_row, x_at, 1u, split, n_splits, push.n_blocks, acc);

@@ -8,6 +8,7 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #include "expert_tiles.glsl"
 #include "expert_gemm.gen.glsl"
+#include "expert_home.glsl"
 #include "row_scale.glsl"
 #include "weight.glsl"
 #include "activation.glsl"
@@ -25,12 +26,10 @@ shared float c_stage[n_waves * n_weights * frag_m * frag_n];
 shared uint x_rows[tile_n];
 shared uint y_rows[tile_n];
 
-uint first_strip; // of the tile's expert
-
 void weight_row(uint i, out uint64_t tile, out uint row) {
     const uint n_strips = push.n_rows / kStripRows; // experts are whole strips
     row = gl_WorkGroupID.x * tile_m + i % tile_m;
-    tile = uint64_t(first_strip + min(row / kStripRows, n_strips - 1) + (i / tile_m) * push.up_strips) * push.n_blocks;
+    tile = uint64_t(expert_strip + min(row / kStripRows, n_strips - 1) + (i / tile_m) * expert_up) * push.n_blocks;
     row %= kStripRows;
 }
 
@@ -38,11 +37,11 @@ uint x_row(uint column) { return x_rows[column]; }
 
 void store(uint expert, uint n_live, uint row, uint column, float value, float up) {
     if (row >= push.n_rows || column >= n_live) return;
-    const uint stack_row = first_strip * kStripRows + row;
+    const uint stack_row = expert_strip * kStripRows + row;
     value *= row_scale(stack_row);
     if (has_bias != 0) value += AddrF32(push.bias).v[expert * push.n_rows + row];
     if (n_weights > 1u) {
-        up *= row_scale(stack_row + push.up_strips * kStripRows);
+        up *= row_scale(stack_row + expert_up * kStripRows);
         if (has_bias != 0) up += AddrF32(push.up_bias).v[expert * push.n_rows + row];
         value = gated(activation, value, up);
     }
@@ -53,7 +52,7 @@ void main() {
     if (gl_WorkGroupID.y >= tiles[0].x) return;
     const uvec4 tile = tiles[kTileHeader + gl_WorkGroupID.y];
     const uint expert = tile.x, n_live = tile.z;
-    first_strip = expert * push.expert_strips;
+    find_expert(expert, tile.w);
     for (uint i = gl_LocalInvocationIndex; i < tile_n; i += local_size) {
         const uint place = tile.y + min(i, n_live - 1u);
         const uint slot = slots[place];

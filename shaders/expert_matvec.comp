@@ -17,6 +17,7 @@
 #include "expert_tiles.glsl"
 #include "expert_matvec.gen.glsl"
 #include "normed.glsl"
+#include "expert_home.glsl"
 #include "row_scale.glsl"
 #include "weight.glsl"
 #include "activation.glsl"
@@ -93,6 +94,7 @@ void main() {
     if (gl_WorkGroupID.y >= tiles[0].x) return;
     const uvec4 tile = tiles[kTileHeader + gl_WorkGroupID.y];
     const uint expert = tile.x, first_place = tile.y, n_live = tile.z;
+    find_expert(expert, tile.w);
     const uint n_strips = push.n_rows / kStripRows; // experts are whole strips
     const uint lane = n_splits > 1u ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
     const uint split = n_splits > 1u ? gl_SubgroupID : 0u;
@@ -107,7 +109,7 @@ void main() {
         strip_row[r] = row % kStripRows;
         [[unroll]] for (uint g = 0; g < n_weights; g++)
             strip_tile[g * rows_per_lane + r] =
-                uint64_t(expert * push.expert_strips + min(row / kStripRows, n_strips - 1) + g * push.up_strips) * push.n_blocks;
+                uint64_t(expert_strip + min(row / kStripRows, n_strips - 1) + g * expert_up) * push.n_blocks;
     }
     uint x_at[n_columns], y_row[n_columns];
     uint part_at[n_columns];
@@ -151,8 +153,8 @@ void main() {
         if (row >= push.n_rows || split > 0) continue;
         const float bias = has_bias != 0 ? AddrF32(push.bias).v[expert * push.n_rows + row] : 0.0;
         const float up_bias = has_bias != 0 && n_weights > 1u ? AddrF32(push.up_bias).v[expert * push.n_rows + row] : 0.0;
-        const uint stack_row = expert * push.expert_strips * kStripRows + row;
-        const float scale = row_scale(stack_row), up_scale = n_weights > 1u ? row_scale(stack_row + push.up_strips * kStripRows) : 1.0;
+        const uint stack_row = expert_strip * kStripRows + row;
+        const float scale = row_scale(stack_row), up_scale = n_weights > 1u ? row_scale(stack_row + expert_up * kStripRows) : 1.0;
         [[unroll]] for (uint n = 0; n < n_columns; n++) {
             if (n >= n_live) break;
             const float column_scale = is_normed != 0 ? squares[n] : 1.0;

@@ -165,7 +165,7 @@ void main() {
         subgroupMemoryBarrierShared();
         subgroupBarrier();
         for (uint j = gl_LocalInvocationIndex; j < n_used; j += local_size) {
-            tiles[kTileHeader + j] = uvec4(chosen[j], j, 1u, 0u);
+            tiles[kTileHeader + j] = uvec4(chosen[j], j, 1u, home_of(chosen[j]));
             slots[j] = j;
         }
         if (gl_LocalInvocationIndex == 0) tiles[0] = uvec4(n_tokens * n_used, 0u, 0u, 0u);

@@ -130,7 +130,8 @@ struct Setup {
     const char* act = "auto";
     format::TensorType type_k = format::TensorType::f16;
     format::TensorType type_v = format::TensorType::f16;
-    bool is_brief = false; ///< no long list token by token, nothing interleaved: where only the weights' type is new
+    uint32_t n_spilled = 0; ///< experts in other memory than the rest
+    bool is_brief = false;  ///< no long list token by token, nothing interleaved: where only the weights' type is new
 };
 
 std::unique_ptr<runtime::VulkanRunner> open(const Golden& golden, const Setup& setup, int32_t n_ubatch = 512) {
@@ -142,6 +143,7 @@ std::unique_ptr<runtime::VulkanRunner> open(const Golden& golden, const Setup& s
     options.max_logits = n_ubatch;
     options.type_k = setup.type_k;
     options.type_v = setup.type_v;
+    options.spilled_experts = setup.n_spilled;
     options.coopmat = setup.coopmat;
     options.act = setup.act;
     options.validation = VKINFER_VALIDATION;
@@ -255,5 +257,7 @@ TEST_CASE("mixtures of experts match the reference on every path, and no expert 
         check_model(root, name, {.coopmat = "off", .act = "f32"}, is_quantised ? kF16Limit : kF32Limit);
         check_model(root, name, {.coopmat = "on"}, kF16Limit);
         if (is_quantised) check_model(root, name, {.coopmat = "off", .act = "q8"}, 3e-3, 0.5);
+        check_model(root, name, {.coopmat = "off", .act = "f32", .n_spilled = 7, .is_brief = true},
+                    is_quantised ? kF16Limit : kF32Limit);
     }
 }

@@ -6,6 +6,7 @@
 #include "format/gguf_file.h"
 #include "format/gguf_writer.h"
 #include "gpu/device.h"
+#include "memory/expert_stats.h"
 #include "runtime/model_memory.h"
 #include "runtime/vulkan_runner.h"
 #include "support/support.h"
@@ -14,6 +15,7 @@
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <format>
+#include <fstream>
 #include <unistd.h>
 #include <vector>
 
@@ -249,6 +251,58 @@ TEST_CASE("a shared expert wider than the others is several of them, and takes n
     };
     CHECK(error(got) <= 1e-3 * size);               // the types may take different paths
     if (size > 0) CHECK(error(bare) > 1e-2 * size); // the expert counts, where anything is computed
+}
+
+TEST_CASE("spilled experts compute what they did, whichever they are and whoever else is there") {
+    const Folder folder;
+    const std::filesystem::path one = folder / "one.gguf", shared = folder / "shared.gguf",
+                                stats = folder / "stats.json";
+    benchmarks::write_synthetic_model(one, shape_of(true));
+    write_with_shared_expert(one, shared, false);
+    {
+        std::ofstream file(stats);
+        file << memory::ExpertStats{8, 2, {9, 0, 5, 1, 7, 2, 8, 3, 1, 8, 2, 9, 3, 5, 7, 6}}.json();
+    }
+    struct Case {
+        uint32_t n = 0;
+        bool is_least_chosen = false;
+    };
+    bool has_coopmat = false;
+    for (const auto& path : {one, shared}) {
+        for (const char* coopmat : {"off", "on"}) {
+            if (std::string_view(coopmat) == "on" && !has_coopmat) continue;
+            RunnerOptions options = options_for(path);
+            options.coopmat = coopmat;
+            const auto whole = create_vulkan_runner(options);
+            has_coopmat = !whole->device().capabilities().coopmat_shapes.empty();
+            const std::vector<float> expected = answer(*whole);
+            for (const auto [n, is_least_chosen] : {Case{6, true}, Case{11, false}, Case{16, false}}) {
+                CAPTURE(n);
+                options.spilled_experts = n;
+                options.expert_stats = is_least_chosen ? stats : std::filesystem::path();
+                const auto runner = create_vulkan_runner(options);
+                const memory::Plan& plan = runner->memory().plan;
+                CHECK(plan.spill.n_experts == n);
+                if (is_least_chosen) {
+                    CHECK(plan.splits.front().far_parts == std::vector<uint32_t>{1, 3, 5});
+                    CHECK(plan.splits.back().far_parts == std::vector<uint32_t>{0, 2, 4});
+                }
+                CHECK(plan.splits.empty() == (n == 16 && path == one)); // nothing stays
+                CHECK(answer(*runner) == expected);                     // exactly: only addresses differ
+                CHECK(runner->plan_size(1) == whole->plan_size(1));
+                if (runner->device().info().type != gpu::DeviceType::discrete) continue;
+                const auto is_local = [&](const memory::Place& place) {
+                    return memory::profile_of(runner->device())
+                        .types[plan.allocations[place.allocation].memory_type]
+                        .device_local;
+                };
+                for (const memory::Split& split : plan.splits) {
+                    CHECK(is_local(plan.places[split.request]));
+                    CHECK_FALSE(is_local(split.far));
+                }
+            }
+        }
+    }
 }
 
 TEST_CASE("a loading ring that is copied into device memory gives the same weights") {

@@ -41,6 +41,10 @@ void add_model_flags(CLI::App& app, runtime::EngineOptions& options) {
         ->capture_default_str();
     app.add_flag("--spill", options.allow_spill,
                  "put weights that a discrete card has no room for into host memory, read over PCIe (slow)");
+    app.add_option(
+           "--expert-stats", options.expert_stats,
+           "--spill: how often each expert is chosen (from vkinfer logits --stats-out); the least chosen leave first")
+        ->check(CLI::ExistingFile);
     app.add_flag("--validation", options.validation, "run under the Vulkan validation layer");
     app.add_flag_function(
         "-v,--verbose", [&](int64_t) { options.log = Log(stderr_sink(), LogLevel::debug); }, "log details");

@@ -1,6 +1,7 @@
 #include "tools/logits_command.h"
 
 #include "base/file.h"
+#include "memory/expert_stats.h"
 #include "tools/engine_flags.h"
 #include "tools/profile_report.h"
 #include "tools/program.h"
@@ -75,6 +76,13 @@ void print_expert_load(const ExpertLoad& load) {
     }
 }
 
+void write_expert_load(const ExpertLoad& load, const std::string& path) {
+    std::ofstream file(path, std::ios::trunc);
+    file << memory::ExpertStats{load.n_experts, load.n_used, load.counts}.json();
+    file.close();
+    if (!file) throw Error(ErrorKind::io, std::format("{}: cannot be written.", path));
+}
+
 } // namespace
 
 void evaluate_lists(ModelRunner& runner, std::span<const std::vector<Token>> lists, int32_t chunk,
@@ -125,6 +133,7 @@ CommandBody add_logits_command(CLI::App& app) {
         EngineOptions engine;
         ProfileFlags profile;
         std::vector<std::string> tokens, outputs;
+        std::string stats_out;
         int32_t chunk = 0;
     };
     const auto flags = std::make_shared<Flags>();
@@ -140,6 +149,7 @@ CommandBody add_logits_command(CLI::App& app) {
         ->take_all()
         ->required();
     app.add_flag("--stats", flags->engine.count_experts, "print how the choices spread over experts, per layer");
+    app.add_option("--stats-out", flags->stats_out, "file for how often each expert was chosen, for --expert-stats");
     app.add_option("--batch", flags->chunk, "tokens of each list that are evaluated at once; 0: as many as possible")
         ->check(CLI::NonNegativeNumber);
     return [flags] {
@@ -163,6 +173,7 @@ CommandBody add_logits_command(CLI::App& app) {
         const size_t round = flags->chunk > 0 ? static_cast<size_t>(flags->chunk) * lists.size() : n_total;
         options.n_ubatch = static_cast<int32_t>(std::min({round, n_total, kLargestBatch}));
         options.profile = flags->profile.make();
+        options.count_experts = options.count_experts || !flags->stats_out.empty();
         const auto runner = create_runner(options, options.n_ubatch);
         for (size_t i = 0; i < lists.size(); ++i) {
             for (const Token token : lists[i]) {
@@ -190,7 +201,9 @@ CommandBody add_logits_command(CLI::App& app) {
                 throw Error(ErrorKind::io, std::format("{}: writing failed; is the disk full?", flags->outputs[i]));
         }
         flags->profile.report(options.profile.get());
-        if (options.count_experts) print_expert_load(runner->expert_load());
+        const ExpertLoad load = options.count_experts ? runner->expert_load() : ExpertLoad{};
+        if (flags->engine.count_experts) print_expert_load(load);
+        if (!flags->stats_out.empty()) write_expert_load(load, flags->stats_out);
         return kExitOk;
     };
 }

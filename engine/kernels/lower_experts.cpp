@@ -64,9 +64,10 @@ uint32_t max_tiles(const ExpertShape& shape, const Policy& policy) {
 }
 
 /// Every slot once; experts that no slot chooses are not read.
-void set_cost(Dispatch& dispatch, const ExpertShape& shape, const Weight& weight, uint32_t n_out) {
+void set_cost(Dispatch& dispatch, const ExpertShape& shape, const ExpertWeight& experts, uint32_t n_out) {
+    const Weight& weight = experts.weight;
     const WeightLayout& layout = *find_weight_layout(weight.type);
-    const uint64_t rows = uint64_t{weight.n_rows} / shape.n_experts;
+    const uint64_t rows = uint64_t{weight.n_rows} / (experts.far != 0 ? experts.n_near : shape.n_experts);
     const uint64_t read = std::min(shape.n_experts, shape.n_slots());
     dispatch.bytes =
         read * (weight_code_bytes(layout, rows, weight.n_cols) + weight_scale_bytes(layout, rows, weight.n_cols)) +
@@ -127,7 +128,8 @@ Dispatch product(const Product& p, const Policy& policy) {
                                               .n_used = p.shape.n_used,
                                               .takes_tokens = p.takes_tokens,
                                               .activation = static_cast<uint32_t>(p.activation),
-                                              .has_bias = p.weight.bias != 0});
+                                              .has_bias = p.weight.bias != 0,
+                                              .is_split = p.weight.far != 0});
         dispatch.subgroup_size = policy.require_subgroup_size ? tiles.subgroup_size : 0;
         dispatch.push = push_bytes(shader::ExpertGemmPush{.codes = weight.codes,
                                                           .scales = weight.scales,
@@ -135,8 +137,10 @@ Dispatch product(const Product& p, const Policy& policy) {
                                                           .row_scales = weight.row_scales,
                                                           .bias = p.weight.bias,
                                                           .up_bias = p.weight.up_bias,
+                                                          .far = p.weight.far,
                                                           .n_rows = p.n_out,
                                                           .n_blocks = weight.n_blocks(),
+                                                          .n_near = p.weight.n_near,
                                                           .expert_strips = p.weight.expert_strips,
                                                           .up_strips = p.weight.up_strips,
                                                           .x_stride = weight.n_cols,
@@ -159,7 +163,8 @@ Dispatch product(const Product& p, const Policy& policy) {
                                                 .is_normed = p.x_is_normed,
                                                 .sums = p.sum.has_value(),
                                                 .has_shared_gate = p.sum && p.shape.has_outer_gate(),
-                                                .writes_normed = p.sum && p.sum->next_norm != 0});
+                                                .writes_normed = p.sum && p.sum->next_norm != 0,
+                                                .is_split = p.weight.far != 0});
         dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
         dispatch.push =
             push_bytes(shader::ExpertMatvecPush{.codes = weight.codes,
@@ -169,8 +174,10 @@ Dispatch product(const Product& p, const Policy& policy) {
                                                 .bias = p.weight.bias,
                                                 .up_bias = p.weight.up_bias,
                                                 .norm_weight = sum.next_norm,
+                                                .far = p.weight.far,
                                                 .n_rows = p.n_out,
                                                 .n_blocks = weight.n_blocks(),
+                                                .n_near = p.weight.n_near,
                                                 .expert_strips = p.weight.expert_strips,
                                                 .up_strips = p.weight.up_strips,
                                                 .x_stride = weight.n_cols,
@@ -189,7 +196,7 @@ Dispatch product(const Product& p, const Policy& policy) {
     }
     dispatch.groups = {ceil_div(p.n_out, group_rows(p.shape, policy, is_gated)), max_tiles(p.shape, policy), 1};
     if (p.shape.n_tokens > kDirectTokens) dispatch.indirect = {p.tiles, is_gated ? kHiddenCounts : kOutputCounts};
-    set_cost(dispatch, p.shape, weight, p.n_out);
+    set_cost(dispatch, p.shape, p.weight, p.n_out);
     return dispatch;
 }
 
@@ -224,6 +231,7 @@ Lowered lower(const ExpertRoute& op, const Policy& policy) {
     route.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     route.push = push_bytes(shader::ExpertRoutePush{.bias = op.selection_bias,
                                                     .load = op.load,
+                                                    .homes = op.homes,
                                                     .logits_stride = op.logits_stride,
                                                     .groups_hidden = groups_hidden,
                                                     .groups_out = groups_out,
@@ -247,7 +255,8 @@ Lowered lower(const ExpertRoute& op, const Policy& policy) {
                                                             .tile_rows = tile_rows(s, policy)});
     sort.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     sort.push = push_bytes(
-        shader::ExpertSortPush{.max_tokens = s.n_tokens, .groups_hidden = groups_hidden, .groups_out = groups_out},
+        shader::ExpertSortPush{
+            .homes = op.homes, .max_tokens = s.n_tokens, .groups_hidden = groups_hidden, .groups_out = groups_out},
         shader::kExpertSortPushBytes);
     sort.bindings = {kCounts, kChoices, kTiles, kSlots};
     sort.bytes = 2 * s.choices_bytes() + s.slots_bytes();
@@ -316,7 +325,8 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
                                                  .n_used = s.n_used,
                                                  .has_bias = op.weight.bias != 0,
                                                  .has_shared_gate = s.has_outer_gate(),
-                                                 .writes_normed = writes_normed});
+                                                 .writes_normed = writes_normed,
+                                                 .is_split = op.weight.far != 0});
         dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
         dispatch.push = push_bytes(shader::ExpertDownOnePush{.codes = weight.codes,
                                                              .scales = weight.scales,
@@ -324,15 +334,17 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
                                                              .row_scales = weight.row_scales,
                                                              .bias = op.weight.bias,
                                                              .norm_weight = op.next_norm,
+                                                             .far = op.weight.far,
                                                              .n_rows = s.n_embd,
                                                              .n_blocks = weight.n_blocks(),
+                                                             .n_near = op.weight.n_near,
                                                              .expert_strips = op.weight.expert_strips,
                                                              .x_stride = weight.n_cols,
                                                              .parts_out = s.n_embd},
                                    shader::kExpertDownOnePushBytes);
-        dispatch.bindings = {kCounts, kChoices, kH, kResidual, kShared, kY, normed};
+        dispatch.bindings = {kCounts, kChoices, kTiles, kH, kResidual, kShared, kY, normed};
         dispatch.groups = {ceil_div(s.n_embd, policy.matvec_lanes * policy.matvec_rows_per_lane), 1, 1};
-        set_cost(dispatch, s, weight, s.n_embd);
+        set_cost(dispatch, s, op.weight, s.n_embd);
         lowered.dispatches.push_back(std::move(dispatch));
         return lowered;
     }

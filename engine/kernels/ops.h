@@ -182,6 +182,7 @@ struct ExpertRoute {
     Gating gating = Gating::softmax;
     uint64_t selection_bias = 0; ///< device address of n_experts floats added for the selection only, or 0
     uint64_t load = 0;           ///< device address of n_experts counters of how often each was chosen, or 0
+    uint64_t homes = 0;          ///< device address of n_experts places of experts (ExpertWeight::far), or 0
     uint32_t logits_stride = 0;
     uint32_t n_groups = 1;
     uint32_t n_groups_used = 1;
@@ -189,11 +190,24 @@ struct ExpertRoute {
     float scale = 1;
 };
 
+/// Where experts of a layer lie that are not with the others (shaders/include/expert_home.glsl).
+struct FarExperts {
+    uint64_t codes = 0; ///< device addresses, as in Weight
+    uint64_t scales = 0;
+    uint64_t row_scales = 0;
+    uint32_t up_strips = 0; ///< as in ExpertWeight
+    uint32_t unused = 0;
+};
+
 /// Matrices of all experts in one: expert e's first strip is e * expert_strips, that of its up rows up_strips further.
 struct ExpertWeight {
     Weight weight;
     uint32_t expert_strips = 0;
     uint32_t up_strips = 0;
+    /// Where experts are spilled: device address of FarExperts. `weight` then has those whose place is below n_near,
+    /// and ExpertRoute knows the places.
+    uint64_t far = 0;
+    uint32_t n_near = 0;
     uint64_t bias = 0;    ///< device address of (n_experts, rows of an expert) floats, or 0
     uint64_t up_bias = 0; ///< the same of up, given when bias is
 };

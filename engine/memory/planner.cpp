@@ -7,6 +7,8 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <set>
+#include <tuple>
 
 namespace vkinfer::memory {
 
@@ -51,7 +53,7 @@ uint32_t mask_of(const std::vector<HeapRoom>& heaps, bool device_local_too) {
     return mask;
 }
 
-/// Memory types to try, best first, one per heap.
+/// Memory types to try, best first, one per heap. Unified memory has none of its own for what is spilled.
 std::vector<uint32_t> types_for(const DeviceProfile& profile, Domain domain, bool is_spilled) {
     // Spilled weights: what the GPU reads over PCIe, mapped but not cached.
     const std::vector<uint32_t> order =
@@ -64,6 +66,7 @@ std::vector<uint32_t> types_for(const DeviceProfile& profile, Domain domain, boo
         heaps |= 1u << info.heap;
         types.push_back(type);
     }
+    if (is_spilled && types.empty()) return types_for(profile, domain, false);
     return types;
 }
 
@@ -180,33 +183,62 @@ private:
     uint64_t largest_allocation_ = 0;
 };
 
+constexpr uint32_t kWhole = UINT32_MAX;
+
 /// What is moved to host memory at once, cheapest first.
 struct SpillUnit {
     int32_t layer = -1;
+    uint32_t part = kWhole; ///< an expert of the layer
     double read_share = 1;
     uint64_t size_bytes = 0;
     std::vector<size_t> requests;
+};
 
-    std::string text(std::span<const Request> all) const {
-        if (layer < 0) return all[requests.front()].name;
-        return std::format("{} {}", read_share < 1 ? "experts of layer" : "layer", layer);
+/// What is spilled: of each request nothing, all of it, or parts.
+struct Spilled {
+    std::vector<bool> whole;
+    std::vector<std::vector<uint32_t>> parts; ///< ascending
+
+    explicit Spilled(size_t n) : whole(n, false), parts(n) {}
+    void add(const SpillUnit& unit, std::span<const Request> requests) {
+        for (const size_t i : unit.requests) {
+            if (unit.part == kWhole) {
+                whole[i] = true;
+                continue;
+            }
+            parts[i].insert(std::ranges::lower_bound(parts[i], unit.part), unit.part);
+            if (parts[i].size() < requests[i].n_parts) continue;
+            parts[i].clear(); // nothing stays
+            whole[i] = true;
+        }
     }
 };
 
-/// Units in the order in which they leave: what is read least per token first (embedding rows, then experts), then
-/// whole layers from the last.
-std::vector<SpillUnit> spill_units(std::span<const Request> requests) {
-    std::map<std::pair<double, int32_t>, SpillUnit> units; // sorted by share, then from the last layer
+/// Units in the order in which they leave: what is read least per token first (embedding rows, then experts one by
+/// one), then whole layers; of the same share the last ones.
+std::vector<SpillUnit> spill_units(std::span<const Request> requests, std::span<const float> part_shares) {
+    std::map<std::tuple<double, int32_t, int64_t>, SpillUnit> units; // by share, then from the last layer and part
     for (size_t i = 0; i < requests.size(); ++i) {
         const Request& request = requests[i];
         if (request.purpose != Purpose::weights || request.domain != Domain::device || request.is_reserve) continue;
         // What belongs to no layer and is read for every token (norms, the head) stays.
         if (request.layer < 0 && request.read_share >= 1) continue;
-        SpillUnit& unit = units[{request.read_share, -request.layer}];
-        unit.layer = request.layer;
-        unit.read_share = request.read_share;
-        unit.size_bytes += request.size_bytes;
-        unit.requests.push_back(i);
+        const auto add = [&](uint32_t part, double share, uint64_t bytes) {
+            SpillUnit& unit = units[{share, -request.layer, -int64_t{part}}];
+            unit.layer = request.layer;
+            unit.part = part;
+            unit.read_share = share;
+            unit.size_bytes += bytes;
+            unit.requests.push_back(i);
+        };
+        if (request.n_parts == 0 || request.layer < 0) {
+            add(kWhole, request.read_share, request.size_bytes);
+            continue;
+        }
+        for (uint32_t part = 0; part + request.n_fixed_parts < request.n_parts; ++part) {
+            const size_t at = static_cast<size_t>(request.layer) * (request.n_parts - request.n_fixed_parts) + part;
+            add(part, at < part_shares.size() ? part_shares[at] : request.read_share, request.part_bytes);
+        }
     }
     std::vector<SpillUnit> order;
     for (auto& [key, unit] : units) order.push_back(std::move(unit));
@@ -217,12 +249,13 @@ std::vector<SpillUnit> spill_units(std::span<const Request> requests) {
 struct Attempt {
     Plan plan;
     size_t failed = std::numeric_limits<size_t>::max();
+    bool is_host_full = false; ///< what failed was to be spilled
     uint64_t largest_fit = 0;
     uint64_t left = 0;
     bool is_complete() const { return failed == std::numeric_limits<size_t>::max(); }
 };
 
-Attempt attempt(const DeviceProfile& profile, std::span<const Request> requests, const std::vector<bool>& is_spilled) {
+Attempt attempt(const DeviceProfile& profile, std::span<const Request> requests, const Spilled& spilled) {
     Attempt result;
     Placer placer(profile, result.plan);
     result.plan.places.resize(requests.size());
@@ -235,7 +268,23 @@ Attempt attempt(const DeviceProfile& profile, std::span<const Request> requests,
         return request.purpose == Purpose::weights ? 2 : 1;
     });
     for (const size_t i : order) {
-        if (placer.place(requests[i], is_spilled[i], result.plan.places[i])) continue;
+        const std::vector<uint32_t>& far_parts = spilled.parts[i];
+        if (!far_parts.empty()) {
+            Split split{.request = i, .far = {}, .far_parts = far_parts};
+            split.far_bytes = requests[i].part_bytes * far_parts.size() + kSplitPaddingBytes;
+            split.near_bytes = requests[i].part_bytes * (requests[i].n_parts - far_parts.size()) + kSplitPaddingBytes;
+            Request part = requests[i];
+            part.size_bytes = split.near_bytes;
+            if (placer.place(part, false, result.plan.places[i])) {
+                part.size_bytes = split.far_bytes;
+                result.is_host_full = !placer.place(part, true, split.far);
+                result.plan.splits.push_back(std::move(split));
+                if (!result.is_host_full) continue;
+            }
+        } else {
+            if (placer.place(requests[i], spilled.whole[i], result.plan.places[i])) continue;
+            result.is_host_full = spilled.whole[i];
+        }
         result.failed = i;
         result.largest_fit = placer.largest_fit(requests[i].domain);
         result.left = placer.left_for(Domain::device);
@@ -244,12 +293,38 @@ Attempt attempt(const DeviceProfile& profile, std::span<const Request> requests,
     return result;
 }
 
-void note_spill(Plan& plan, std::span<const Request> requests, const SpillUnit& unit) {
-    plan.spill.size_bytes += unit.size_bytes;
-    plan.spill.n_tensors += static_cast<uint32_t>(unit.requests.size());
-    plan.spill.bytes_per_token += static_cast<uint64_t>(static_cast<double>(unit.size_bytes) * unit.read_share);
-    plan.spill.ms_per_token = static_cast<double>(plan.spill.bytes_per_token) / kPcieBytesPerSecond * 1e3;
-    plan.spill.what.push_back(unit.text(requests));
+/// What the units that were spilled come to.
+Spill describe_spill(std::span<const Request> requests, std::span<const SpillUnit> units) {
+    Spill spill;
+    double bytes_per_token = 0;
+    std::map<int32_t, uint32_t, std::greater<>> n_experts; // by layer, from the last
+    std::vector<std::string> layers;
+    std::set<size_t> tensors;
+    for (const SpillUnit& unit : units) {
+        spill.size_bytes += unit.size_bytes;
+        bytes_per_token += static_cast<double>(unit.size_bytes) * unit.read_share;
+        tensors.insert(unit.requests.begin(), unit.requests.end());
+        if (unit.part != kWhole) {
+            ++n_experts[unit.layer];
+        } else if (unit.layer < 0) {
+            spill.what.push_back(requests[unit.requests.front()].name);
+        } else {
+            layers.push_back(std::format("{} {}", unit.read_share < 1 ? "experts of layer" : "layer", unit.layer));
+        }
+    }
+    for (const auto& [layer, n] : n_experts) {
+        spill.n_experts += n;
+        const auto request =
+            std::ranges::find_if(requests, [&](const Request& r) { return r.layer == layer && r.n_parts > 0; });
+        const bool is_all = n + request->n_fixed_parts == request->n_parts;
+        spill.what.push_back(is_all ? std::format("experts of layer {}", layer)
+                                    : std::format("{} expert{} of layer {}", n, n == 1 ? "" : "s", layer));
+    }
+    spill.what.insert(spill.what.end(), layers.begin(), layers.end());
+    spill.n_tensors = static_cast<uint32_t>(tensors.size());
+    spill.bytes_per_token = static_cast<uint64_t>(bytes_per_token);
+    spill.ms_per_token = bytes_per_token / kPcieBytesPerSecond * 1e3;
+    return spill;
 }
 
 /// A limit of the device that no amount of free memory helps against.
@@ -397,25 +472,27 @@ std::expected<Plan, Shortfall> plan_memory(const DeviceProfile& profile, std::sp
         }
     }
 
-    std::vector<bool> is_spilled(requests.size(), false);
-    Attempt result = attempt(profile, requests, is_spilled);
+    Spilled spilled(requests.size());
+    Attempt result = attempt(profile, requests, spilled);
     Plan none;
     const uint64_t device_room = Placer(profile, none).left_for(Domain::device);
     const bool can_spill =
         !profile.is_unified() && !result.is_complete() && requests[result.failed].domain == Domain::device;
-    if (can_spill && options.allow_spill) {
-        const std::vector<SpillUnit> units = spill_units(requests);
+    if ((can_spill && options.allow_spill) || options.least_parts > 0) {
+        std::vector<SpillUnit> units = spill_units(requests, options.part_shares);
+        if (options.least_parts > 0) std::erase_if(units, [](const SpillUnit& u) { return u.part == kWhole; });
         uint64_t kept_bytes = device_bytes;
-        Plan spilled;
-        for (const SpillUnit& unit : units) {
-            for (const size_t i : unit.requests) is_spilled[i] = true;
-            note_spill(spilled, requests, unit);
+        size_t n = 0;
+        while (n < units.size()) {
+            const SpillUnit& unit = units[n++];
+            spilled.add(unit, requests);
             kept_bytes -= unit.size_bytes;
-            if (kept_bytes > device_room) continue;
-            result = attempt(profile, requests, is_spilled);
-            if (result.is_complete() || is_spilled[result.failed]) break; // done, or host memory is full too
+            if ((kept_bytes > device_room || n < options.least_parts) && n < units.size()) continue;
+            result = attempt(profile, requests, spilled);
+            if (result.is_complete() || result.is_host_full) break;
         }
-        result.plan.spill = std::move(spilled.spill);
+        result.plan.spill = describe_spill(requests, std::span(units).first(n));
+        std::ranges::sort(result.plan.splits, {}, &Split::request);
     }
     if (!result.is_complete()) {
         const Request& failed = requests[result.failed];

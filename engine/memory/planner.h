@@ -35,9 +35,13 @@ struct Request {
     uint64_t largest_binding_bytes = 0; ///< largest part that is bound by descriptor; 0: reached by address only
     bool own_allocation = false;        ///< shares its allocation with nothing
     // For spilling weights: what goes together, and what it costs to read it over PCIe.
-    int32_t layer = -1;      ///< -1: belongs to no layer
-    double read_share = 1;   ///< of its bytes, per token: 1 for dense weights, used / all for experts
-    bool is_reserve = false; ///< counted, but never allocated by us: what the driver takes for pipelines
+    int32_t layer = -1;    ///< -1: belongs to no layer
+    double read_share = 1; ///< of its bytes, per token: 1 for dense weights, used / all for experts
+    /// Experts that may be spilled one by one, the same of all requests of a layer; 0: it goes as a whole.
+    uint32_t n_parts = 0;
+    uint32_t n_fixed_parts = 0; ///< of them, the last ones, which every token reads and which stay
+    uint64_t part_bytes = 0;    ///< of one, without padding
+    bool is_reserve = false;    ///< counted, but never allocated by us: what the driver takes for pipelines
 };
 
 /// What may be used of a heap.
@@ -80,18 +84,29 @@ struct Place {
     uint64_t offset = 0;
 };
 
+/// A request of which some parts were spilled: the others lie at its place, these at another.
+struct Split {
+    size_t request = 0;
+    Place far;
+    uint64_t near_bytes = 0;
+    uint64_t far_bytes = 0;
+    std::vector<uint32_t> far_parts; ///< ascending; the same of all requests of a layer
+};
+
 /// Weights that were put into host memory.
 struct Spill {
     uint64_t size_bytes = 0;
     uint64_t bytes_per_token = 0; ///< read over PCIe for every token
     double ms_per_token = 0;      ///< at kPcieBytesPerSecond
     uint32_t n_tensors = 0;
-    std::vector<std::string> what; ///< "token_embd.weight", "experts of layer 47", "layer 46"
+    uint32_t n_experts = 0;        ///< of all layers
+    std::vector<std::string> what; ///< "token_embd.weight", "experts of layer 47", "12 experts of layer 46", "layer 45"
 };
 
 struct Plan {
     std::vector<Allocation> allocations;
     std::vector<Place> places; ///< one per request
+    std::vector<Split> splits; ///< in the order of their requests
     Room room;
     std::vector<uint64_t> heap_bytes;       ///< planned per heap, at the peak
     uint64_t purpose_bytes[kPurposes] = {}; ///< as requested
@@ -121,7 +136,14 @@ struct Shortfall {
 
 struct PlannerOptions {
     bool allow_spill = false;
+    /// How large a share of the tokens reads each part of each layer's requests, [layer * n_parts + part]; empty: their
+    /// read_share. The least read leaves first.
+    std::span<const float> part_shares;
+    uint32_t least_parts = 0; ///< for tests: so many are spilled at least, on any device
 };
+
+/// Parts of a split request are a matrix of their own: this much is added for their alignment.
+inline constexpr uint64_t kSplitPaddingBytes = 1024;
 
 /// What a spilled byte costs: PCIe 4.0 x16 moves about this much in practice.
 inline constexpr double kPcieBytesPerSecond = 20e9;

@@ -160,6 +160,98 @@ TEST_CASE("spilling takes what is read least: embedding rows, then experts, then
     CHECK(dense_plan->spill.size_bytes < 7 * kGiB);
 }
 
+namespace {
+
+/// Ten layers of attention and 64 experts of 2 x 8 MiB each, of which the last is read for every token.
+std::vector<Request> layers_of_experts() {
+    std::vector<Request> requests;
+    for (int32_t i = 0; i < 10; ++i) {
+        requests.push_back(weight("attention " + std::to_string(i), 128 * kMiB, i));
+        for (const char* name : {"gate_up ", "down "}) {
+            Request experts = weight(name + std::to_string(i), 64 * 8 * kMiB, i, 4.0 / 63);
+            experts.n_parts = 64;
+            experts.n_fixed_parts = 1;
+            experts.part_bytes = 8 * kMiB;
+            requests.push_back(experts);
+        }
+    }
+    return requests;
+}
+
+/// What a plan with splits asks of check_plan: each part as a request of its own.
+void check_split_plan(const DeviceProfile& profile, std::vector<Request> requests, Plan plan) {
+    for (const Split& split : plan.splits) {
+        CHECK(split.near_bytes + split.far_bytes == requests[split.request].size_bytes + 2 * kSplitPaddingBytes);
+        Request far = requests[split.request];
+        requests[split.request].size_bytes = split.near_bytes;
+        far.size_bytes = split.far_bytes;
+        requests.push_back(far);
+        plan.places.push_back(split.far);
+        if (profile.is_unified()) continue;
+        CHECK(profile.types[plan.allocations[plan.places[split.request].allocation].memory_type].device_local);
+        CHECK_FALSE(profile.types[plan.allocations[split.far.allocation].memory_type].device_local);
+    }
+    check_plan(profile, requests, plan);
+}
+
+} // namespace
+
+TEST_CASE("single experts are spilled: the last ones, or those that are chosen least, and no more than it takes") {
+    DeviceProfile card = profile("rx-6600-8");
+    const std::vector<Request> requests = layers_of_experts();
+    const auto plan = plan_memory(card, requests, {.allow_spill = true});
+    REQUIRE(plan.has_value());
+    check_split_plan(card, requests, *plan);
+    CHECK(plan->spill.size_bytes == uint64_t{plan->spill.n_experts} * 16 * kMiB);
+    CHECK(plan->spill.bytes_per_token == plan->spill.size_bytes * 4 / 63);
+    // All but the fixed expert of the last layers, then some of one more.
+    REQUIRE(plan->splits.size() >= 4);
+    CHECK(plan->splits.size() % 2 == 0);
+    CHECK(plan->splits.back().far_parts.size() == 63);
+    CHECK(plan->splits.back().far_parts.front() == 0);
+    const std::vector<uint32_t>& some = plan->splits.front().far_parts;
+    CHECK(some == plan->splits[1].far_parts); // of both matrices the same
+    CHECK(some.back() == 62);
+    CHECK(some.front() + some.size() == 63);
+    CHECK(plan->spill.what.front() == "experts of layer 9");
+    // One expert less would not have fitted.
+    uint64_t room = 0;
+    for (const HeapRoom& heap : plan->room.heaps)
+        if (heap.device_local && heap.size_bytes > kGiB) room += heap.room_bytes() - plan->heap_bytes[heap.heap];
+    CHECK(room < 17 * kMiB);
+
+    // Those chosen least, wherever they are.
+    std::vector<float> shares(size_t{10} * 63);
+    for (size_t i = 0; i < shares.size(); ++i) shares[i] = i % 63 % 3 == 1 ? 0.001f : 0.1f;
+    const auto least = plan_memory(card, requests, {.allow_spill = true, .part_shares = shares});
+    REQUIRE(least.has_value());
+    check_split_plan(card, requests, *least);
+    CHECK(least->spill.n_experts >= plan->spill.n_experts); // padding
+    CHECK(least->spill.n_experts <= plan->spill.n_experts + 2);
+    CHECK(least->spill.bytes_per_token < plan->spill.bytes_per_token / 2);
+    for (const Split& split : least->splits) {
+        size_t n_rare = 0;
+        for (const uint32_t part : split.far_parts) n_rare += part % 3 == 1;
+        CHECK(n_rare == 21); // all of them before any other
+    }
+
+    // For tests: a number of them, wherever that is.
+    for (const char* name : {"lavapipe", "gfx1201"}) {
+        const DeviceProfile any = profile(name);
+        std::vector<Request> few(requests.begin(), requests.begin() + 6);
+        for (Request& request : few) {
+            request.size_bytes /= 1024;
+            request.part_bytes /= 1024;
+        }
+        const auto forced = plan_memory(any, few, {.least_parts = 70});
+        REQUIRE(forced.has_value());
+        check_split_plan(any, few, *forced);
+        CHECK(forced->spill.n_experts == 70);
+        REQUIRE(forced->splits.size() == 4);
+        CHECK(forced->splits[0].far_parts.size() == 7);
+    }
+}
+
 TEST_CASE("what the KV cache needs is never spilled") {
     const DeviceProfile card = profile("rx-6600-8");
     std::vector<Request> requests = layers(32, 4 * kGiB);

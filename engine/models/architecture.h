@@ -37,6 +37,11 @@ struct TensorNeed {
     Kind kind = Kind::matrix;
     std::vector<Source> sources;
     uint32_t n_cols = 0; ///< row length of a matrix
+    /// Of experts, which may be spilled one by one: part_rows rows of each follow each other, and again for up behind
+    /// all gates. The last n_fixed_parts are read for every token.
+    uint32_t n_parts = 0;
+    uint32_t part_rows = 0;
+    uint32_t n_fixed_parts = 0;
 };
 
 /// Device addresses of everything that was loaded.
@@ -47,6 +52,12 @@ struct LoadedModel {
     uint64_t rope_frequencies = 0; ///< RopeFrequencies::pairs
     float rope_magnitude = 1;
     uint64_t expert_load = 0; ///< device address of a counter per layer and expert, or 0: nobody counts
+    struct Far {
+        uint64_t address = 0; ///< of kernels::FarExperts
+        uint32_t n_near = 0;
+    };
+    std::map<std::string, Far, std::less<>> far; ///< of matrices some of whose experts were spilled
+    std::map<uint32_t, uint64_t> expert_homes;   ///< per layer with such: device address of the experts' places
 
     /// Null weight / 0 when the key was not loaded.
     kernels::Weight matrix(std::string_view key) const;

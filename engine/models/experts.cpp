@@ -138,9 +138,17 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
     need_optional_vector(needs, file, key("exp_probs_b.bias"), e.n);
 
     const uint32_t joined = n_joined(file, e, il, c.n_embd);
+    const auto set_parts = [&](TensorNeed& need, uint32_t part_rows) {
+        if (part_rows % kernels::kStripRows != 0) return;
+        need.n_parts = e.n + joined;
+        need.part_rows = part_rows;
+        need.n_fixed_parts = joined;
+    };
     if (file.find_tensor(key("ffn_gate_up_exps.weight")) != nullptr) {
-        needs.push_back(
-            {key("gate_up_exps.fused"), Kind::matrix, {{key("ffn_gate_up_exps.weight"), 2 * e.n * e.n_ff}}, c.n_embd});
+        TensorNeed fused{
+            key("gate_up_exps.fused"), Kind::matrix, {{key("ffn_gate_up_exps.weight"), 2 * e.n * e.n_ff}}, c.n_embd};
+        set_parts(fused, 2 * e.n_ff);
+        needs.push_back(std::move(fused));
         if (file.find_tensor(key("ffn_gate_up_exps.bias")) != nullptr)
             refuse(file, std::format("tensor {} is not supported yet.", key("ffn_gate_up_exps.bias")), "");
     } else {
@@ -155,9 +163,13 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
         const std::vector gate(need.sources.begin(), middle), up(middle, need.sources.end());
         const bool are_one = can_stack(file, need.sources) && file_bytes(file, need.sources) <= kLargestStackBytes;
         if (!are_one && can_stack(file, gate) && can_stack(file, up)) {
-            needs.push_back({key("gate_exps"), Kind::matrix, gate, c.n_embd});
-            needs.push_back({key("up_exps"), Kind::matrix, up, c.n_embd});
+            for (const auto& [name, sources] : {std::pair{"gate_exps", gate}, {"up_exps", up}}) {
+                TensorNeed half{key(name), Kind::matrix, sources, c.n_embd};
+                set_parts(half, e.n_ff);
+                needs.push_back(std::move(half));
+            }
         } else {
+            set_parts(need, e.n_ff);
             needs.push_back(std::move(need));
         }
     }
@@ -169,6 +181,7 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& c, const 
         columns.all_cols = e.n_ff_shared;
         down.sources.push_back(std::move(columns));
     }
+    set_parts(down, c.n_embd);
     needs.push_back(std::move(down));
     need_optional_vector(needs, file, key("ffn_gate_exps.bias"), e.n * e.n_ff);
     need_optional_vector(needs, file, key("ffn_up_exps.bias"), e.n * e.n_ff);
@@ -211,6 +224,7 @@ public:
                                     .gating = e_.gating,
                                     .selection_bias = w_.vector(key("exp_probs_b.bias")),
                                     .load = w_.expert_load == 0 ? 0 : w_.expert_load + uint64_t{4} * il_ * e_.n,
+                                    .homes = homes(),
                                     .logits_stride = logits_stride(),
                                     .n_groups = e_.n_groups,
                                     .n_groups_used = e_.n_groups_used,
@@ -235,12 +249,7 @@ public:
             y.normed = g_.activation(key("ffn_down_exps.normed"), kernels::NormedRows::bytes(n_tokens_, c_.n_embd));
             operands.push_back(*y.normed);
         }
-        g_.add(key("ffn_down_exps"),
-               kernels::ExpertOutput{.shape = shape_,
-                                     .weight = {.weight = w_.matrix(key("down_exps")),
-                                                .expert_strips = c_.n_embd / kernels::kStripRows,
-                                                .bias = w_.vector(key("ffn_down_exps.bias"))},
-                                     .next_norm = next_norm},
+        g_.add(key("ffn_down_exps"), kernels::ExpertOutput{.shape = shape_, .weight = down(), .next_norm = next_norm},
                std::move(operands), std::pair{5u, 7u});
         return y;
     }
@@ -326,15 +335,42 @@ private:
             weight.weight = w_.matrix(key("gate_up_exps.fused"));
             weight.expert_strips = 2 * strips;
             weight.up_strips = strips;
+            set_far(weight, "gate_up_exps.fused");
+            return weight;
         }
+        set_far(weight, weight.up_strips == 0 ? "gate_exps" : "gate_up_exps");
+        if (weight.far != 0 && weight.up_strips != 0) weight.up_strips = weight.n_near * strips;
         return weight;
     }
 
     /// Of another type than gate, or nothing.
     kernels::ExpertWeight up() const {
-        return {.weight = w_.matrix(key("up_exps")),
-                .expert_strips = e_.n_ff / kernels::kStripRows,
-                .bias = w_.vector(key("ffn_up_exps.bias"))};
+        kernels::ExpertWeight weight{.weight = w_.matrix(key("up_exps")),
+                                     .expert_strips = e_.n_ff / kernels::kStripRows,
+                                     .bias = w_.vector(key("ffn_up_exps.bias"))};
+        set_far(weight, "up_exps");
+        return weight;
+    }
+
+    kernels::ExpertWeight down() const {
+        kernels::ExpertWeight weight{.weight = w_.matrix(key("down_exps")),
+                                     .expert_strips = c_.n_embd / kernels::kStripRows,
+                                     .bias = w_.vector(key("ffn_down_exps.bias"))};
+        set_far(weight, "down_exps");
+        return weight;
+    }
+
+    /// Where experts of the matrix were spilled.
+    void set_far(kernels::ExpertWeight& weight, std::string_view name) const {
+        const auto found = w_.far.find(key(name));
+        if (found == w_.far.end()) return;
+        weight.far = found->second.address;
+        weight.n_near = found->second.n_near;
+    }
+
+    uint64_t homes() const {
+        const auto found = w_.expert_homes.find(il_);
+        return found == w_.expert_homes.end() ? 0 : found->second;
     }
 
     graph::Graph& g_;

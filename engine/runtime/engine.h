@@ -22,17 +22,18 @@ namespace vkinfer::runtime {
 class StepProfile;
 
 struct EngineOptions {
-    std::filesystem::path model;  ///< GGUF file, or the first of a split one; empty: default_model_path()
-    std::string device;           ///< index, UUID or part of the name; empty: the best one
-    int32_t n_ctx = 0;            ///< tokens one sequence can hold; 0: what the model was trained with
-    int32_t n_ubatch = 512;       ///< tokens evaluated at once at most
-    int32_t n_parallel = 1;       ///< sequences that run at the same time
-    std::string type_k = "auto";  ///< tensor type of the K cache; auto: f16, or smaller where fitting needs that
-    std::string type_v = "auto";  ///< tensor type of the V cache
-    std::optional<bool> fit;      ///< less context or smaller K/V types where they do not fit; default: when n_ctx is 0
-    bool allow_spill = false;     ///< weights may go to host memory beside a discrete card
-    std::string coopmat = "auto"; ///< cooperative matrices: auto, on, off
-    std::string act = "auto";     ///< activations in matmuls: auto, f32, f16, q8
+    std::filesystem::path model; ///< GGUF file, or the first of a split one; empty: default_model_path()
+    std::string device;          ///< index, UUID or part of the name; empty: the best one
+    int32_t n_ctx = 0;           ///< tokens one sequence can hold; 0: what the model was trained with
+    int32_t n_ubatch = 512;      ///< tokens evaluated at once at most
+    int32_t n_parallel = 1;      ///< sequences that run at the same time
+    std::string type_k = "auto"; ///< tensor type of the K cache; auto: f16, or smaller where fitting needs that
+    std::string type_v = "auto"; ///< tensor type of the V cache
+    std::optional<bool> fit;     ///< less context or smaller K/V types where they do not fit; default: when n_ctx is 0
+    bool allow_spill = false;    ///< weights may go to host memory beside a discrete card
+    std::filesystem::path expert_stats;    ///< RunnerOptions::expert_stats
+    std::string coopmat = "auto";          ///< cooperative matrices: auto, on, off
+    std::string act = "auto";              ///< activations in matmuls: auto, f32, f16, q8
     std::string backend_sampling = "auto"; ///< tokens are chosen on the device: auto, on, off
     bool validation = false;               ///< run under the Vulkan validation layer
     bool count_experts = false;            ///< count how often each expert is chosen (ModelRunner::expert_load)

@@ -5,6 +5,7 @@
 #include "kernels/codebooks.h"
 #include "kernels/ops.h"
 #include "memory/advice.h"
+#include "memory/expert_stats.h"
 #include "runtime/device_sampler.h"
 #include "runtime/model_estimate.h"
 
@@ -57,6 +58,17 @@ void describe_exactly(ModelMemory& model, const format::GgufFile& file, const Me
     }
     model.n_ctx_train = model.config.n_ctx_train;
     model.n_vocab = model.config.n_vocab;
+    if (!wish.expert_stats.empty()) {
+        const memory::ExpertStats stats = memory::read_expert_stats(wish.expert_stats);
+        const models::ExpertConfig& e = model.config.experts;
+        if (stats.n_experts != e.n || stats.counts.size() != uint64_t{model.config.n_layers} * e.n) {
+            throw Error(ErrorKind::invalid_input,
+                        std::format("{}: {} layers of {} experts, but {} has {} of {}.", wish.expert_stats.string(),
+                                    stats.n_layers(), stats.n_experts, file.name(), model.config.n_layers, e.n),
+                        "Make it with this model: vkinfer logits --stats-out.");
+        }
+        model.expert_shares = stats.shares();
+    }
     model.architecture = &architecture;
 }
 
@@ -117,7 +129,9 @@ Candidate try_context(const ModelMemory& model, const memory::DeviceProfile& pro
     MemoryWish resolved = wish;
     resolved.is_staged = wish.is_staged.value_or(!profile.is_unified());
     candidate.list = memory_requests(model, resolved, activations, n_ctx, types.k, types.v);
-    auto plan = memory::plan_memory(profile, candidate.list.requests, {.allow_spill = wish.allow_spill});
+    auto plan = memory::plan_memory(
+        profile, candidate.list.requests,
+        {.allow_spill = wish.allow_spill, .part_shares = model.expert_shares, .least_parts = wish.spilled_experts});
     if (plan) {
         candidate.plan = std::move(*plan);
     } else {
@@ -209,8 +223,10 @@ std::vector<std::string> write_arithmetic(const ModelMemory& model, const Memory
     const memory::Spill& spill = decision.plan.spill;
     if (spill.size_bytes > 0) {
         line("spilled", spill.size_bytes,
-             std::format("{} to {} into host memory; {} read per token over PCIe, about {:.1f} ms more per token",
-                         spill.what.front(), spill.what.back(), size_text(spill.bytes_per_token), spill.ms_per_token));
+             std::format("{}{}{} into host memory; {} read per token over PCIe, about {:.1f} ms more per token",
+                         spill.what.front(), spill.what.size() > 1 ? " to " + spill.what.back() : "",
+                         spill.n_experts > 0 ? std::format(", {} experts", spill.n_experts) : "",
+                         size_text(spill.bytes_per_token), spill.ms_per_token));
     }
     return lines;
 }

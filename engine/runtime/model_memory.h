@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ struct MemoryWish {
     std::optional<format::TensorType> type_k; ///< nothing: f16, or smaller where that is fitted
     std::optional<format::TensorType> type_v;
     bool allow_spill = false;
+    std::filesystem::path expert_stats; ///< as in RunnerOptions
+    uint32_t spilled_experts = 0;
     /// Loading copies into device memory before it repacks; nothing: where device memory is a card's own.
     std::optional<bool> is_staged;
     bool samples_on_device = false; ///< logits of a card stay on the card, unless the host asks for them
@@ -59,6 +62,7 @@ struct ModelMemory {
     uint64_t state_bytes = 0; ///< recurrent state of all sequences
     uint32_t n_ctx_train = 0;
     uint64_t n_vocab = 0;
+    std::vector<float> expert_shares; ///< share of tokens that choose each expert of each layer; empty: not known
     uint64_t estimated_arena_bytes = 0;
     graph::StepLayout step;      ///< without max_pages and max_tiles
     std::string estimate_reason; ///< why it is an estimate

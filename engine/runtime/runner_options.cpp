@@ -25,6 +25,7 @@ RunnerOptions runner_options(const EngineOptions& options, int32_t max_logits) {
     runner.n_ctx = options.n_ctx;
     runner.is_fit = options.fit.value_or(options.n_ctx == 0);
     runner.allow_spill = options.allow_spill;
+    runner.expert_stats = options.expert_stats;
     runner.n_ubatch = options.n_ubatch;
     runner.max_sequences = options.n_parallel;
     runner.max_logits = max_logits;
@@ -71,6 +72,8 @@ MemoryWish memory_wish(const RunnerOptions& options) {
             .type_k = options.type_k,
             .type_v = options.type_v,
             .allow_spill = options.allow_spill,
+            .expert_stats = options.expert_stats,
+            .spilled_experts = options.spilled_experts,
             .is_staged = options.is_staged,
             .samples_on_device = options.backend_sampling != "off",
             .shares_layers = options.shares_layers};

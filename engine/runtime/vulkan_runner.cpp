@@ -19,6 +19,7 @@
 #include "runtime/model_memory.h"
 #include "runtime/placed_memory.h"
 #include "runtime/runner_options.h"
+#include "runtime/spilled_experts.h"
 #include "runtime/step_builder.h"
 #include "runtime/step_profile.h"
 #include "runtime/tuner.h"
@@ -237,11 +238,15 @@ private:
     }
 
     void load(const format::GgufFile& file, const WeightPlan& plan, const LoadCallback& progress) {
+        const std::vector<memory::Split>& splits = memory_.plan.splits;
+        const SplitWeights split = split_experts(plan, splits);
         std::vector<gpu::BufferRange> places;
-        for (size_t i = 0; i < plan.items.size(); ++i) places.push_back(placed_->range(plan.items[i].twin.value_or(i)));
+        for (const auto& place : split.places)
+            places.push_back(place.split ? placed_->far_range(*place.split) : placed_->range(place.request));
         const gpu::Buffer ring = placed_->take(memory_.list.ring);
         const gpu::Buffer stage = memory_.list.stage ? placed_->take(*memory_.list.stage) : gpu::Buffer();
-        weights_ = load_weights(device_, pipelines_, file, plan, config_, places, {ring, stage}, progress);
+        weights_ = load_weights(device_, pipelines_, file, split.weights, config_, places, {ring, stage}, progress);
+        expert_homes_ = make_expert_homes(device_, plan, splits, weights_.model);
     }
 
     void make_kv() {
@@ -554,6 +559,7 @@ private:
     gpu::Buffer card_logits_;                           ///< of a card whose logits stay there until the host wants them
     std::map<uint32_t, gpu::CommandList> logit_copies_; ///< by rows
     gpu::Buffer expert_load_;                           ///< only when somebody counts
+    gpu::Buffer expert_homes_;                          ///< only where experts were spilled
     Arena arena_;
     std::optional<DeviceSampler> sampler_; ///< only when tokens are chosen on the device
     std::map<models::StepShape, std::unique_ptr<graph::RecordedPlan>> plans_;

@@ -50,6 +50,8 @@ struct RunnerOptions {
     Log log;
     LoadCallback progress;
     std::optional<bool> is_staged;        ///< copy before repacking; nothing: where device memory is a card's own
+    std::filesystem::path expert_stats;   ///< how often each expert is chosen: spills the least chosen first
+    uint32_t spilled_experts = 0;         ///< for tests: so many are spilled, wherever there is host memory or none
     bool shares_layers = false;           ///< for tests: all layers in the memory of one (weight_plan.h)
     int32_t submit_budget_ms = -1;        ///< estimated time of one submission at most; 0: no limit; -1: the driver's
     std::shared_ptr<StepProfile> profile; ///< when given, every dispatch is timed into it

@@ -73,11 +73,7 @@ WeightItem describe_matrix(const format::GgufFile& file, const TensorNeed& need)
         item.n_rows += source.n_rows;
         item.file_bytes += tensor.row_bytes() * source.n_rows; // columns are read as whole rows
     }
-    item.size_bytes = item.scales_offset() + kernels::weight_scale_bytes(*item.layout, item.n_rows, item.need.n_cols);
-    if (has_row_scales(file, need)) {
-        item.row_scales_offset = align(item.size_bytes);
-        item.size_bytes = item.row_scales_offset + item.n_rows * sizeof(float);
-    }
+    item.set_sizes(has_row_scales(file, need));
     return item;
 }
 
@@ -103,6 +99,13 @@ const format::TensorInfo* find_outer_factor(const format::GgufFile& file, std::s
 
 uint64_t WeightItem::scales_offset() const {
     return align(kernels::weight_code_bytes(*layout, n_rows, need.n_cols));
+}
+
+void WeightItem::set_sizes(bool has_row_scales) {
+    size_bytes = scales_offset() + kernels::weight_scale_bytes(*layout, n_rows, need.n_cols);
+    if (!has_row_scales) return;
+    row_scales_offset = align(size_bytes);
+    size_bytes = row_scales_offset + n_rows * sizeof(float);
 }
 
 uint64_t WeightPlan::size_bytes() const {
@@ -195,12 +198,25 @@ double read_share_of(std::string_view name, bool is_tied_head, uint32_t n_expert
     return 1.0;
 }
 
+namespace {
+
+/// Of one expert, without what aligns the parts of a matrix.
+uint64_t part_bytes(const WeightItem& item) {
+    const uint64_t rows = item.n_rows / item.need.n_parts;
+    return kernels::weight_code_bytes(*item.layout, rows, item.need.n_cols) +
+           kernels::weight_scale_bytes(*item.layout, rows, item.need.n_cols) +
+           (item.row_scales_offset != 0 ? rows * sizeof(float) : 0);
+}
+
+} // namespace
+
 std::vector<memory::Request> weight_requests(const WeightPlan& plan, const format::GgufFile& file) {
     const std::string architecture(file.get_or<std::string_view>("general.architecture", ""));
     const auto count = [&](const char* key) { return file.get_or<uint32_t>(architecture + key, 0); };
     const uint32_t n_experts = count(".expert_count");
     const uint32_t n_used = count(".expert_used_count");
     const bool is_tied = file.find_tensor("output.weight") == nullptr;
+    const bool shares = std::ranges::any_of(plan.items, [](const WeightItem& item) { return item.twin.has_value(); });
     std::vector<memory::Request> requests;
     for (const WeightItem& item : plan.items) {
         const std::string& name = item.need.sources.empty() ? item.need.key : item.need.sources.front().name;
@@ -210,6 +226,10 @@ std::vector<memory::Request> weight_requests(const WeightPlan& plan, const forma
                             .purpose = memory::Purpose::weights,
                             .layer = layer_of(item.need.key),
                             .read_share = read_share_of(name, is_tied, n_experts, n_used)});
+        if (shares || item.need.n_parts == 0) continue;
+        requests.back().n_parts = item.need.n_parts;
+        requests.back().n_fixed_parts = item.need.n_fixed_parts;
+        requests.back().part_bytes = part_bytes(item);
     }
     return requests;
 }

@@ -27,6 +27,8 @@ struct WeightItem {
 
     /// Of the scales behind the codes.
     uint64_t scales_offset() const;
+    /// From type, rows and columns.
+    void set_sizes(bool has_row_scales);
 };
 
 struct WeightPlan {

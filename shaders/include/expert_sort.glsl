@@ -1,6 +1,8 @@
 // Sorts the slots of a step by expert and cuts them into tiles of at most tile_rows places of one expert. For one workgroup,
 // all of whose invocations call sort_slots; the includer has slot_expert(), `tiles`, `slots`, and the constants n_experts,
-// tile_rows, lanes. The order of the slots within an expert is not fixed; no result depends on it.
+// tile_rows, lanes, and push.homes. The order of the slots within an expert is not fixed; no result depends on it.
+uint home_of(uint expert) { return push.homes != 0 ? AddrU32(push.homes).v[expert] : expert; }
+
 shared uint next_place[n_experts];
 
 void sort_slots(uint n_slots, uint groups_hidden, uint groups_out) {
@@ -18,7 +20,7 @@ void sort_slots(uint n_slots, uint groups_hidden, uint groups_out) {
             const uint first_tile = n_tiles + subgroupExclusiveAdd(n_mine);
             if (e < n_experts) next_place[e] = first;
             for (uint i = 0; i < n_mine; i++)
-                tiles[kTileHeader + first_tile + i] = uvec4(e, first + i * tile_rows, min(tile_rows, n - i * tile_rows), 0u);
+                tiles[kTileHeader + first_tile + i] = uvec4(e, first + i * tile_rows, min(tile_rows, n - i * tile_rows), home_of(e));
             places += subgroupAdd(n);
             n_tiles += subgroupAdd(n_mine);
         }

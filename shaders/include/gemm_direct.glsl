@@ -71,7 +71,7 @@ void multiply_step(uint step, uint buffer_index, uint64_t tile[n_held], uint row
     [[unroll]] for (uint i = 0; i < n_held; i++) {
         const uint block = min(step * n_groups + lane_group, push.n_blocks - 1); // beyond: times zeros
         f16vec2 h[16];
-        weight_decode_halves(push.codes, push.scales, tile[i] + block, row[i], h);
+        weight_decode_halves(WEIGHT_CODES, WEIGHT_SCALES, tile[i] + block, row[i], h);
         [[unroll]] for (uint e = 0; e < 16; e++) w[i * 16 + e] = h[e];
     }
     [[unroll]] for (uint f = 0; f < n_fragments; f++) {

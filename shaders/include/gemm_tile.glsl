@@ -6,6 +6,10 @@
 // The includer declares push.codes, push.scales, push.n_blocks, push.x_stride, the buffer x of vec4, the constants, and later
 //   void weight_row(uint i, out uint64_t tile, out uint row)    where staged row i (tile_m rows of gate, then of up) begins
 //   uint x_row(uint column)                                     the row of x of a column of the tile
+#ifndef WEIGHT_CODES // experts: expert_home.glsl
+#define WEIGHT_CODES push.codes
+#define WEIGHT_SCALES push.scales
+#endif
 const uint kRowWords = 5; // uvec4 per staged row of 32 halves: 64 bytes and 16 of padding
 const uint frags_m = wave_m / frag_m;
 const uint frags_n = wave_n / frag_n;
@@ -36,7 +40,7 @@ void multiply(bool masks, uint n_live) {
             uint row;
             weight_row(i, tile, row);
             float w[32];
-            weight_decode(push.codes, push.scales, tile + block, row, w);
+            weight_decode(WEIGHT_CODES, WEIGHT_SCALES, tile + block, row, w);
             [[unroll]] for (uint g = 0; g < 4; g++)
                 a_stage[i * kRowWords + g] =
                     uvec4(packHalf2x16(vec2(w[8 * g], w[8 * g + 1])), packHalf2x16(vec2(w[8 * g + 2], w[8 * g + 3])),

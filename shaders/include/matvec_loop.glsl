@@ -2,6 +2,10 @@
 // of n_weights matrices (gate and up) and n_columns columns.
 // The includer declares push.codes and push.scales, the buffer x of vec4, and the constants lanes, n_splits, rows_per_lane,
 // n_columns and n_weights. A subgroup's lanes are all of `lanes`.
+#ifndef WEIGHT_CODES // experts: expert_home.glsl
+#define WEIGHT_CODES push.codes
+#define WEIGHT_SCALES push.scales
+#endif
 const uint n_decoded = n_weights * rows_per_lane; // weights of a block that a lane decodes
 const uint n_acc = n_decoded * n_columns;
 
@@ -67,7 +71,7 @@ void accumulate(uint64_t strip_tile[n_decoded], uint strip_row[rows_per_lane], u
             float d[n_decoded], m[n_decoded];
             [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
                 uint codes[8];
-                weight_decode_int8(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], codes, d[gr], m[gr]);
+                weight_decode_int8(WEIGHT_CODES, WEIGHT_SCALES, strip_tile[gr] + block, strip_row[gr % rows_per_lane], codes, d[gr], m[gr]);
                 [[unroll]] for (uint i = 0; i < 8; i++) c[gr * 8 + i] = codes[i];
             }
             [[unroll]] for (uint n = 0; n < n_columns; n++) {
@@ -91,7 +95,7 @@ void accumulate(uint64_t strip_tile[n_decoded], uint strip_row[rows_per_lane], u
         float w[n_decoded * 32];
         [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {
             float decoded[32];
-            weight_decode(push.codes, push.scales, strip_tile[gr] + block, strip_row[gr % rows_per_lane], decoded);
+            weight_decode(WEIGHT_CODES, WEIGHT_SCALES, strip_tile[gr] + block, strip_row[gr % rows_per_lane], decoded);
             [[unroll]] for (uint i = 0; i < 32; i++) w[gr * 32 + i] = decoded[i];
         }
         [[unroll]] for (uint n = 0; n < n_columns; n++) {
