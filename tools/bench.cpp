@@ -165,6 +165,8 @@ int bench(const Flags& flags) {
             result.model_type = summary.type;
             result.model_size = summary.size_bytes;
             result.model_n_params = summary.n_params;
+            result.active_params = summary.n_active_params;
+            result.active_bytes = summary.active_bytes;
             result.paths = runner->describe();
             result.gpu_info = result.paths.substr(0, result.paths.find(" ("));
             if (params.shows_progress || flags.output == "md") std::fprintf(stderr, "%s\n", result.paths.c_str());

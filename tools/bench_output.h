@@ -18,6 +18,7 @@ struct BenchResult {
     BenchTest test;
     std::string model_type;
     uint64_t model_size = 0, model_n_params = 0;
+    uint64_t active_params = 0, active_bytes = 0; ///< of the model, for one token
     std::string cpu_info, gpu_info;
     std::string paths;     ///< device, driver and kernel paths
     std::string test_time; ///< RFC 3339, UTC

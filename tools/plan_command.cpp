@@ -90,8 +90,9 @@ std::string plan_json(const runtime::PlannedModel& planned, const memory::Device
     }
     field("allocations", "[" + allocations + "\n  ]");
     if (predicts) field("prediction", prediction_json(planned, profile));
-    json += std::format("  \"spill\": {{\"size_bytes\": {}, \"bytes_per_token\": {}, \"ms_per_token\": {}}}\n}}\n",
-                        plan.spill.size_bytes, plan.spill.bytes_per_token, json_number(plan.spill.ms_per_token));
+    json += std::format(
+        "  \"spill\": {{\"size_bytes\": {}, \"n_experts\": {}, \"bytes_per_token\": {}, \"ms_per_token\": {}}}\n}}\n",
+        plan.spill.size_bytes, plan.spill.n_experts, plan.spill.bytes_per_token, json_number(plan.spill.ms_per_token));
     return json;
 }
 

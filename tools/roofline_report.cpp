@@ -45,18 +45,25 @@ std::string roofline_text(const BenchResult& result, const runtime::StepProfile&
     if (test.n_prompt > 0) name += std::format("pp{}", test.n_prompt);
     if (test.n_gen > 0) name += std::format("{}tg{}", name.empty() ? "" : "+", test.n_gen);
     if (test.n_depth > 0) name += std::format(" @ d{}", test.n_depth);
-    return std::format("{}: {:.2f} MB a token; {:.2f} GB/s ({}{}), {:.4f} TFLOP/s ({}{})\n", name,
-                       rates.bytes_per_token / 1e6, rates.bytes_per_second / 1e9,
-                       percent("read", rates.bytes_per_second, roof.read_bytes, true),
-                       percent("copy", rates.bytes_per_second, roof.copy_bytes, false), rates.flops_per_second / 1e12,
-                       percent("f32", rates.flops_per_second, roof.f32_flops, true),
-                       percent("f16 matrices", rates.flops_per_second, roof.f16_matrix_flops, false));
+    // Decoding one token at a time reads at least what the token uses; batches share.
+    const auto active = static_cast<double>(result.active_bytes);
+    return std::format(
+        "{}: {:.2f} MB a token, {:.2f} times the {:.2f} MB of the {:.1f} M parameters that it uses; {:.2f} "
+        "GB/s ({}{}), {:.4f} TFLOP/s ({}{})\n",
+        name, rates.bytes_per_token / 1e6, active > 0 ? rates.bytes_per_token / active : 0, active / 1e6,
+        static_cast<double>(result.active_params) / 1e6, rates.bytes_per_second / 1e9,
+        percent("read", rates.bytes_per_second, roof.read_bytes, true),
+        percent("copy", rates.bytes_per_second, roof.copy_bytes, false), rates.flops_per_second / 1e12,
+        percent("f32", rates.flops_per_second, roof.f32_flops, true),
+        percent("f16 matrices", rates.flops_per_second, roof.f16_matrix_flops, false));
 }
 
 void add_roofline_fields(BenchResult& result, const runtime::StepProfile& work, const runtime::DeviceRoofline& device) {
     const Rates rates = rates_of(result, work);
     const kernels::Roofline& roof = device.roofline;
     result.more_numbers = {{"bytes_per_token", rates.bytes_per_token},
+                           {"active_bytes", static_cast<double>(result.active_bytes)},
+                           {"active_params", static_cast<double>(result.active_params)},
                            {"bytes_per_second", rates.bytes_per_second},
                            {"flops_per_second", rates.flops_per_second},
                            {"roof_read_bytes", roof.read_bytes},

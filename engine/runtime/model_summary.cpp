@@ -1,5 +1,7 @@
 #include "runtime/model_summary.h"
 
+#include "runtime/weight_plan.h"
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -115,6 +117,13 @@ ModelSummary summarise(const GgufFile& file) {
     for (const TypeShare& share : summary.types) {
         summary.n_params += share.n_elements;
         summary.size_bytes += share.size_bytes;
+    }
+    const bool is_tied = file.find_tensor("output.weight") == nullptr;
+    for (const format::TensorInfo& tensor : file.tensors()) {
+        const double share = read_share_of(tensor.name, is_tied, static_cast<uint32_t>(count("expert_count")),
+                                           static_cast<uint32_t>(count("expert_used_count")));
+        summary.n_active_params += static_cast<uint64_t>(share * static_cast<double>(tensor.n_elements()));
+        summary.active_bytes += static_cast<uint64_t>(share * static_cast<double>(tensor.size_bytes));
     }
     summary.name = file.get_or<std::string_view>("general.name", "");
     if (summary.name.empty()) summary.name = std::filesystem::path(file.name()).stem().string();

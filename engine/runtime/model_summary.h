@@ -24,6 +24,8 @@ struct ModelSummary {
     std::string type;         ///< architecture, size and recipe: "qwen3 0.6B Q8_0"
     uint64_t n_params = 0;
     uint64_t size_bytes = 0;      ///< of all tensors
+    uint64_t n_active_params = 0; ///< that one token uses: of experts those that it chooses, of the embedding no row
+    uint64_t active_bytes = 0;    ///< of these
     std::vector<TypeShare> types; ///< largest share of bytes first
     int32_t n_vocab = 0;
     int32_t n_ctx_train = 0;

@@ -36,6 +36,11 @@ TEST_CASE("every golden model has a summary") {
         CAPTURE(entry.path().string());
         const ModelSummary summary = summarise(format::GgufFile(entry.path() / "model.gguf"));
         CHECK(summary.n_params > 0);
+        CHECK(summary.n_active_params > 0);
+        CHECK(summary.n_active_params <= summary.n_params);
+        const std::string name = entry.path().filename().string();
+        const bool has_experts = name.find("moe") != std::string::npos || name == "mixtral" || name == "gpt-oss";
+        if (has_experts) CHECK(summary.n_active_params < summary.n_params);
         CHECK(summary.n_vocab == 512);
         CHECK(summary.n_ctx_train > 0);
         CHECK_FALSE(summary.tokenizer.empty());

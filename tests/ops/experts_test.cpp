@@ -322,7 +322,15 @@ TEST_CASE("routing in every mode, up to 22 of 512") {
                   n_live, n_tokens, 64, 32, policy);
         }
     }
-    route({.n_experts = 512, .n_used = 22, .gating = Gating::sigmoid, .bias = true}, 30, 32, 64, 32, policy);
+    for (const uint32_t n_groups : {1u, 8u}) {
+        route({.n_experts = 512,
+               .n_used = 22,
+               .gating = Gating::sigmoid,
+               .bias = true,
+               .n_groups = n_groups,
+               .n_groups_used = std::min(n_groups, 4u)},
+              30, 32, 64, 32, policy);
+    }
     for (const uint32_t n : {1u, 40u}) {
         route(
             {.n_experts = 64, .n_used = 8, .gating = Gating::sigmoid, .bias = true, .n_groups = 8, .n_groups_used = 3},
