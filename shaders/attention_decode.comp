@@ -62,6 +62,7 @@ void main() {
     if (has_new) rotate_head(k_at, token);
     subgroupMemoryBarrierShared();
     subgroupBarrier();
+    mix_heads((has_new ? n_rows + 1u : n_rows) * head_size);
     if (has_new) {
         const uint page = pages[tile.sequence * max_pages + position / page_tokens];
         store(type_k, false, push.k_pool, page, kv_head, position % page_tokens, k_at, head_size);

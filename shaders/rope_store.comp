@@ -1,8 +1,9 @@
 #version 460
 // One workgroup (a single subgroup) per token and head of qkv (n_tokens, row_stride) f32, heads in order Q, K, V:
-//   Q: optional RMS norm, rotation, back in place.  K: the same, then into the cache.  V (none if latent): into the cache.
+//   Q: optional RMS norm, rotation (and mixing, mix_heads), back in place.  K: the same, then into the cache.  V (none if latent): into the cache.
 #include "common.glsl"
 #extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_basic : require
 #include "kv.glsl"
 #include "rope_store.gen.glsl"
 
@@ -29,6 +30,7 @@ void main() {
     barrier();
     if (!is_v) rotate_head(0, t);
     barrier();
+    if (!is_v) mix_heads(head_size);
     if (is_q) {
         for (uint i = gl_LocalInvocationIndex; i < head_size; i += local_size) qkv[from + i] = head[i];
         return;

@@ -16,6 +16,7 @@ constexpr uint32_t kCoopmatMaxWaves = 8; // with all that share a row
 constexpr uint32_t kMaxTeam = 8;         // waves that share a row
 constexpr uint32_t kStagedMaxKey = 192;  // of shaders/attention_staged.comp: registers of Q and O in every wave
 constexpr uint32_t kStagedMaxValue = 128;
+constexpr uint32_t kMostMixed = 64;         // what was measured
 constexpr uint32_t kCoopmatRegisters = 136; // of a lane for Q and O; 128 for heads of 128 on RDNA3
 constexpr uint32_t kCoopmatMinTokens = 16;  // fewer leave most rows of a tile empty
 
@@ -89,6 +90,20 @@ uint64_t kv_page_bytes(TensorType type, uint32_t n_kv_heads, uint32_t page_token
     return uint64_t{n_kv_heads} * page_tokens * format::traits(type).row_bytes(head_size);
 }
 
+namespace {
+
+/// Dimensions of Q and K that rope.glsl mixes; 0: none. It lowers the error of K in few bits (docs/benchmarks.md). A
+/// latent row is V as well.
+uint32_t mixed_dimensions(const AttentionShape& shape) {
+    using enum TensorType;
+    const TensorType t = shape.type_k;
+    const bool has_few_bits = t == q4_0 || t == q4_1 || t == iq4_nl || t == q5_0 || t == q5_1;
+    if (!has_few_bits || shape.is_latent) return 0;
+    return std::min(kMostMixed, shape.head_size & -shape.head_size); // the largest power of two that divides it
+}
+
+} // namespace
+
 Lowered lower(const RopeStore& op, const Policy& policy) {
     const AttentionShape& s = op.shape;
     const shader::RopeStoreSpec spec{.local_size = policy.subgroup_size,
@@ -99,6 +114,7 @@ Lowered lower(const RopeStore& op, const Policy& policy) {
                                      .n_rot = op.n_rot,
                                      .rot_first = op.rot_first,
                                      .rope_kind = static_cast<uint32_t>(op.kind),
+                                     .mixed = mixed_dimensions(s),
                                      .has_qk_norm = op.q_norm != 0,
                                      .type_k = static_cast<uint32_t>(s.type_k),
                                      .type_v = static_cast<uint32_t>(s.type_v),
@@ -227,6 +243,7 @@ Lowered lower(const AttentionDecode& op, const Policy& policy) {
     spec.n_rot = op.rope.n_rot;
     spec.rot_first = op.rope.rot_first;
     spec.rope_kind = static_cast<uint32_t>(op.rope.kind);
+    spec.mixed = mixed_dimensions(a.shape);
     spec.has_qk_norm = op.rope.q_norm != 0;
     auto push = attention_push<shader::AttentionDecodePush>(a);
     push.q_norm = op.rope.q_norm;

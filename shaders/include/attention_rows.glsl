@@ -22,9 +22,9 @@ const float kMasked = -1e30;
 
 float acc[n_rows * dims_per_lane];
 
-void add_value(uint i, KvColumn column, uint word, uint token, float p[n_rows]) {
+void add_value(uint i, uint word, uint high, vec2 scale, float p[n_rows]) {
     float v[8];
-    kv_decode_word(type_v, word, kv_column_high(type_v, column, token), kv_column_scale(type_v, column, token), v);
+    kv_decode_word(type_v, word, high, scale, v);
     [[unroll]] for (uint r = 0; r < n_rows; r++) {
         [[unroll]] for (uint j = 0; j < word_dims; j++) {
             const uint to = r * dims_per_lane + i * word_dims + j;
@@ -58,11 +58,15 @@ void add_values(KvHead head, uint slot, uint n_here, float s[n_rows]) {
             // lanes beyond the last word repeat it and do not store
             const uint word = n_sharers > 1 ? lane % n_words : min(lane + i * local_size, n_words - 1);
             const KvColumn column = kv_value_column(type_v, head, page_tokens, word, is_latent != 0);
-            const uvec4 words = kv_column_words(column, n_words, (slot + t) / 4, is_latent != 0);
+            const uint quad = (slot + t) / 4;
+            const uvec4 words = kv_column_words(column, n_words, quad, is_latent != 0);
+            const uvec4 highs = kv_column_highs4(type_v, column, quad);
+            vec2 scales[4];
+            kv_column_scales4(type_v, column, quad, scales);
             [[unroll]] for (uint j = 0; j < 4; j++) {
                 float row_p[n_rows];
                 [[unroll]] for (uint r = 0; r < n_rows; r++) row_p[r] = p[j * n_rows + r];
-                if (t + j < last) add_value(i, column, words[j], slot + t + j, row_p);
+                if (t + j < last) add_value(i, words[j], highs[j], scales[j], row_p);
             }
         }
     }

@@ -59,9 +59,12 @@ uint kv_key_highs(uint page_tokens, uint dim) { return dim / 32 * page_tokens * 
 uint kv_key_scales(uint type, uint page_tokens, uint dim) { return dim / 32 * page_tokens * kv_scale_unit(type); }
 
 // (d, m) of value = d * code + m, for codes as they stand in the words.
+vec2 kv_scale_without_minimum(uint type, float d);
 vec2 kv_scale(uint type, uint64_t scales, uint index) {
     if (kv_has_minimum(type)) return unpackHalf2x16(AddrU32(scales).v[index]);
-    const float d = float(AddrF16(scales).v[index]);
+    return kv_scale_without_minimum(type, float(AddrF16(scales).v[index]));
+}
+vec2 kv_scale_without_minimum(uint type, float d) {
     if (type == kKvQ8_0) return vec2(d, -128.0 * d);
     if (type == kKvQ5_0) return vec2(d, -16.0 * d);
     return vec2(d, type == kKvIq4Nl ? 0.0 : -8.0 * d);
@@ -162,8 +165,19 @@ uvec4 kv_column_words(KvColumn column, uint n_words, uint quad, bool is_latent) 
     [[unroll]] for (uint j = 0; j < 4; j++) words[j] = AddrU32(column.codes).v[16 * quad + 4 * j];
     return words;
 }
-vec2 kv_column_scale(uint type, KvColumn column, uint token) {
-    return kv_is_quantised(type) ? kv_scale(type, column.scales, token) : vec2(0.0);
+// Scales and words of high bits of the same tokens, each from one load.
+void kv_column_scales4(uint type, KvColumn column, uint quad, out vec2 scale[4]) {
+    if (kv_has_minimum(type)) {
+        const uvec4 w = AddrU32x4(column.scales).v[quad];
+        [[unroll]] for (uint j = 0; j < 4; j++) scale[j] = unpackHalf2x16(w[j]);
+    } else {
+        const uvec2 w = kv_is_quantised(type) ? AddrU32x2(column.scales).v[quad] : uvec2(0);
+        const vec4 d = vec4(unpackHalf2x16(w.x), unpackHalf2x16(w.y));
+        [[unroll]] for (uint j = 0; j < 4; j++) scale[j] = kv_scale_without_minimum(type, d[j]);
+    }
+}
+uvec4 kv_column_highs4(uint type, KvColumn column, uint quad) {
+    return kv_has_high_bits(type) ? AddrU32x4(column.highs).v[quad] >> column.high_shift : uvec4(0);
 }
 uint kv_column_high(uint type, KvColumn column, uint token) {
     return kv_has_high_bits(type) ? AddrU32(column.highs).v[token] >> column.high_shift : 0u;

@@ -1,5 +1,5 @@
 // Heads in shared memory: taken from rows of qkv, normalised and rotated. For workgroups of one subgroup.
-// The includer declares the buffers qkv and table, the constants n_rot, rot_first, rope_kind, has_qk_norm and local_size, and
+// The includer declares the buffers qkv and table, the constants n_rot, rot_first, rope_kind, mixed, has_qk_norm and local_size, and
 // n_held: how many elements are held.
 const uint kRopeNone = 0u;
 const uint kRopeNeox = 1u; // pairs (i, i + n_rot / 2)
@@ -30,5 +30,20 @@ void rotate_head(uint at, uint token) {
         const float va = head[a], vb = head[b];
         head[a] = va * cs.x - vb * cs.y;
         head[b] = va * cs.y + vb * cs.x;
+    }
+}
+
+// Multiplies each run of `mixed` (a power of two, or 0) of the first n elements of head[] by a normalised Hadamard matrix: products
+// of Q and K stay what they are, and outliers of K spread over the run before they set the scale of a block. Needs a barrier before.
+void mix_heads(uint n) {
+    for (uint apart = 1; apart < mixed; apart *= 2) {
+        for (uint i = gl_LocalInvocationIndex; i < n / 2; i += local_size) {
+            const uint at = i / apart * 2 * apart + i % apart;
+            const float a = head[at], b = head[at + apart];
+            head[at] = (a + b) * 0.70710678;
+            head[at + apart] = (a - b) * 0.70710678;
+        }
+        subgroupMemoryBarrierShared();
+        subgroupBarrier();
     }
 }
