@@ -191,7 +191,7 @@ TEST_CASE("a step cut into many submissions, and into steps of fewer tokens, giv
     const auto answer = [&](int32_t budget_ms, bool is_long) {
         RunnerOptions options;
         options.model = model.path();
-        options.n_ctx = is_long ? 1 << 20 : 256; // the longest sequence decides where a plan may be cut
+        options.n_ctx = is_long ? 1 << 19 : 256; // the longest sequence decides where a plan may be cut
         options.n_ubatch = 64;
         options.max_logits = 8;
         options.type_k = options.type_v = TensorType::q8_0;
