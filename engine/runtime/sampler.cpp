@@ -95,12 +95,18 @@ Result<void> SamplingParams::validate() const {
 
 Sampler::Sampler(SamplingParams params, uint64_t seed, std::vector<Token> suppressed)
     : params_(std::move(params)), seed_(seed) {
-    const auto edit_of = [&](Token token) -> Edit& {
-        const auto found = std::ranges::find(edits_, token, &Edit::token);
-        return found != edits_.end() ? *found : edits_.emplace_back(token, 0.0f);
-    };
-    for (const auto& [token, bias] : params_.logit_bias) edit_of(token).bias += bias;
-    for (const Token token : suppressed) edit_of(token).bias = kNever;
+    for (const auto& [token, bias] : params_.logit_bias) edits_.push_back({token, bias});
+    for (const Token token : suppressed) edits_.push_back({token, kNever});
+    // One for each token, the sum of its own in the order given.
+    std::ranges::stable_sort(edits_, {}, &Edit::token);
+    size_t n = 0;
+    for (const Edit& edit : edits_) {
+        if (n > 0 && edits_[n - 1].token == edit.token)
+            edits_[n - 1].bias += edit.bias;
+        else
+            edits_[n++] = edit;
+    }
+    edits_.resize(n);
 }
 
 Token Sampler::sample(std::span<const float> logits, std::span<const Token> history, SamplerScratch& scratch) {

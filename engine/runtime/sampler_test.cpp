@@ -111,6 +111,17 @@ TEST_CASE("exp_weight follows exp and ends at zero") {
     }
 }
 
+TEST_CASE("a token has one edit: the sum of its biases, or that it never comes") {
+    SamplingParams params = plain();
+    params.logit_bias = {{7, 1.5f}, {3, -2.0f}, {7, 0.25f}, {9, 4.0f}};
+    const Sampler sampler(params, 1, {9, 2, 2});
+    std::map<Token, float> edits;
+    for (const Sampler::Edit& edit : sampler.edits()) edits[edit.token] = edit.bias;
+    constexpr float kNever = -std::numeric_limits<float>::infinity();
+    CHECK(sampler.edits().size() == 4);
+    CHECK(edits == std::map<Token, float>{{2, kNever}, {3, -2.0f}, {7, 1.75f}, {9, kNever}});
+}
+
 TEST_CASE("the random numbers are those of Philox4x32-10") {
     CHECK(random_bits(0, 0) == 0xe169c58d6627e8d5u); // the known answer that its authors publish for all zeros
     CHECK(random_bits(1, 2) == random_bits(1, 2));

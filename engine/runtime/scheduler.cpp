@@ -316,7 +316,9 @@ bool Scheduler::find_sampled_rows() {
 
 /// How many steps the device makes of the batch by itself, their places reserved; 0: it does not sample it.
 int32_t Scheduler::choose_n_steps() {
-    int32_t n = runner_.max_steps(batch_, rows_);
+    const auto most = result_of<int32_t>([&] { return runner_.max_steps(batch_, rows_); });
+    if (!most) return 0; // evaluating meets the same error, and reports it
+    int32_t n = *most;
     if (n <= 1) return n;
     if (options_.max_steps > 0) {
         n = std::min(n, options_.max_steps);

@@ -129,15 +129,9 @@ public:
         const int32_t most = goes_on ? static_cast<int32_t>(graph::kSampleSteps) : 1;
         if (budget_ns_ <= 0) return most;
         // A submission cannot be cut inside a dispatch, and steps that go on by themselves are one submission.
+        if (has_too_long_dispatch(tokens)) return 0;
         const models::StepShape shape = shape_of(tokens);
-        graph::costs_of(plan(shape).plan(), extent_of(shape), costs_);
-        double ns = 0;
-        for (const graph::Cost& cost : costs_) {
-            const double one = rates_.estimate_ns(cost);
-            if (one > budget_ns_ && tokens.size() > 1) return 0;
-            ns += one;
-        }
-        return std::clamp(static_cast<int32_t>(budget_ns_ / ns), 1, most);
+        return std::clamp(static_cast<int32_t>(budget_ns_ / expected_ns(plan(shape), shape)), 1, most);
     }
 
     Result<Generated> generate(std::span<const StepToken> tokens, std::span<const SampledRow> rows,
@@ -361,7 +355,7 @@ private:
         write_step(step_.mapped(), layout_, tokens, chunks_, shapes_->group(), shape.rows_per_tile);
         sampler_->write(rows, n_steps, shape.is_decode ? shape.n_tiles / shape.n_tokens : 0);
         const auto start = std::chrono::steady_clock::now();
-        if (n_steps == 1 && budget_ns_ > 0) {
+        if (n_steps == 1 && budget_ns_ > 0 && expected_ns(recorded, shape) > budget_ns_) {
             submit_within_budget(recorded, extent_of(shape));
             device_.wait(sampling.submit());
         } else {
@@ -371,9 +365,14 @@ private:
                 sampling.append_to(lists_);
             }
             device_.wait(graph::submit_lists(device_, lists_));
+            if (budget_ns_ > 0) {
+                const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;
+                graph::costs_of(recorded.plan(), extent_of(shape), costs_);
+                rates_.learn(costs_, elapsed.count() / n_steps);
+            }
         }
-        if (profile_) profile_step(recorded, shape, tokens.size(), std::chrono::steady_clock::now() - start);
         if (profile_) {
+            profile_step(recorded, shape, tokens.size(), std::chrono::steady_clock::now() - start);
             graph::costs_of(sampling.plan(), {}, costs_);
             profile_->continue_step(phase_of_step(), sampling.plan(), costs_, sampling.dispatch_times());
         }
@@ -440,6 +439,14 @@ private:
         for (const StepChunk& chunk : chunks_)
             extent.add_chunk(chunk.first_position, chunk.n_tokens, shapes_->group(), shape.rows_per_tile);
         return extent;
+    }
+
+    /// Estimated nanoseconds of the step in chunks_; also sets costs_.
+    double expected_ns(const graph::RecordedPlan& recorded, const models::StepShape& shape) {
+        graph::costs_of(recorded.plan(), extent_of(shape), costs_);
+        double ns = 0;
+        for (const graph::Cost& cost : costs_) ns += rates_.estimate_ns(cost);
+        return ns;
     }
 
     /// Estimated nanoseconds of a plan's dispatches, for the longest sequences that its shape may meet: where it is cut
