@@ -24,6 +24,18 @@ using namespace vkinfer;
 
 namespace {
 
+/// Every pipeline has code without spills and scratch, and matrix products where its kernel is made of them.
+void check_code(const kernels::PipelineStore& pipelines) {
+    pipelines.for_each([](const std::string& name, const kernels::ShaderInfo& shader, const gpu::Pipeline& pipeline) {
+        const gpu::PipelineStats stats = pipeline.stats();
+        INFO(name);
+        CHECK(stats.vgprs.value_or(0) > 0);
+        CHECK(stats.spilled_vgprs.value_or(0) + stats.spilled_sgprs.value_or(0) == 0);
+        CHECK(stats.scratch_bytes.value_or(0) == 0);
+        if (shader.coopmat) CHECK(stats.count_instructions("v_wmma") > 0);
+    });
+}
+
 /// A small model whose heads and widths are those of real ones.
 std::filesystem::path model(const std::string& architecture, format::TensorType type, uint32_t head_size) {
     benchmarks::SyntheticOptions options;
@@ -151,15 +163,7 @@ TEST_CASE("every weight type compiles without spills or scratch, whatever reads 
                     compile(op, kernels::CoopmatMode::off, q8);
             }
         }
-        pipelines.for_each(
-            [&](const std::string& name, const kernels::ShaderInfo& shader, const gpu::Pipeline& pipeline) {
-                const gpu::PipelineStats stats = pipeline.stats();
-                INFO(name);
-                CHECK(stats.vgprs.value_or(0) > 0);
-                CHECK(stats.spilled_vgprs.value_or(0) + stats.spilled_sgprs.value_or(0) == 0);
-                CHECK(stats.scratch_bytes.value_or(0) == 0);
-                if (shader.coopmat) CHECK(stats.count_instructions("v_wmma") > 0);
-            });
+        check_code(pipelines);
     }
 }
 
@@ -198,15 +202,7 @@ TEST_CASE("attention of large heads and of MLA's compiles without spills or scra
         // Halves cannot hold all f32, and a quarter of 576 dimensions is no number of blocks.
         const size_t expected = type == f32 ? 0 : type == f16 ? 5 : 4;
         CHECK(n_matrix == (policy.fragments.is_known() ? expected : 0));
-        pipelines.for_each(
-            [&](const std::string& name, const kernels::ShaderInfo& shader, const gpu::Pipeline& pipeline) {
-                const gpu::PipelineStats stats = pipeline.stats();
-                INFO(name);
-                CHECK(stats.vgprs.value_or(0) > 0);
-                CHECK(stats.spilled_vgprs.value_or(0) + stats.spilled_sgprs.value_or(0) == 0);
-                CHECK(stats.scratch_bytes.value_or(0) == 0);
-                if (shader.coopmat) CHECK(stats.count_instructions("v_wmma") > 0);
-            });
+        check_code(pipelines);
     }
 }
 
@@ -320,14 +316,6 @@ TEST_CASE("experts of every weight type compile without spills or scratch, from 
                 compile(route, kernels::CoopmatMode::automatic, automatic);
             }
         }
-        pipelines.for_each(
-            [&](const std::string& name, const kernels::ShaderInfo& shader, const gpu::Pipeline& pipeline) {
-                const gpu::PipelineStats stats = pipeline.stats();
-                INFO(name);
-                CHECK(stats.vgprs.value_or(0) > 0);
-                CHECK(stats.spilled_vgprs.value_or(0) + stats.spilled_sgprs.value_or(0) == 0);
-                CHECK(stats.scratch_bytes.value_or(0) == 0);
-                if (shader.coopmat) CHECK(stats.count_instructions("v_wmma") > 0);
-            });
+        check_code(pipelines);
     }
 }

@@ -1,92 +1,12 @@
 #include "runtime/scheduler.h"
 
-#include "runtime/fake_runner.h"
+#include "runtime/scheduler_rig.h"
 
 #include <doctest/doctest.h>
 
 using namespace vkinfer;
 using namespace vkinfer::runtime;
 using namespace vkinfer::runtime::test;
-
-namespace {
-
-GenerationRequest request(std::string_view prompt, int32_t max_tokens = 8) {
-    GenerationRequest r;
-    r.prompt = bytes(prompt);
-    r.max_tokens = max_tokens;
-    r.sampling.temperature = 0;
-    return r;
-}
-
-/// A scheduler over a fake model whose steps the test makes by hand.
-struct Rig {
-    explicit Rig(FakeLimits limits = {}, SchedulerOptions options = {.prefill_chunk = 8}, FakeRunner::Next next = {})
-        : runner(limits, std::move(next)), scheduler(std::make_unique<Scheduler>(runner, texts, options)) {}
-    ~Rig() {
-        scheduler.reset();
-        for (const std::string& violation : runner.violations) FAIL_CHECK("contract of the runner: ", violation);
-    }
-
-    RequestId submit(const GenerationRequest& r) {
-        const auto id = scheduler->submit(r, collector.handler());
-        REQUIRE(id.has_value());
-        return *id;
-    }
-    ErrorKind refusal(const GenerationRequest& r) {
-        const auto id = scheduler->submit(r, collector.handler());
-        REQUIRE_FALSE(id.has_value());
-        return id.error().kind();
-    }
-    void finish_all() {
-        int n = 0;
-        while (scheduler->step()) REQUIRE(++n < 100000);
-    }
-    void steps(int n) {
-        for (int i = 0; i < n; ++i) scheduler->step();
-    }
-
-    ByteTexts texts;
-    FakeRunner runner;
-    Collector collector;
-    std::unique_ptr<Scheduler> scheduler;
-};
-
-/// What the fake model answers when it runs alone.
-std::string expected_answer(std::string_view prompt, int32_t n, const FakeRunner::Next& next = FakeRunner::hash_next) {
-    auto tokens = bytes(prompt);
-    std::string text;
-    for (int32_t i = 0; i < n; ++i) {
-        const Token token = next(tokens);
-        tokens.push_back(token);
-        text.push_back(static_cast<char>(token));
-    }
-    return text;
-}
-
-std::string letters(size_t n, char first = 'A') {
-    std::string text;
-    for (size_t i = 0; i < n; ++i) text.push_back(static_cast<char>(first + static_cast<char>(i % 23)));
-    return text;
-}
-
-/// Answers the given text and then the end token, whatever the prompt is; a line end in the prompt separates.
-FakeRunner::Next script(std::string answer) {
-    return [answer](const std::vector<Token>& tokens) -> Token {
-        size_t start = 0;
-        for (size_t i = 0; i < tokens.size(); ++i) {
-            if (tokens[i] == '>') start = i + 1;
-        }
-        const size_t n = tokens.size() - start;
-        return n < answer.size() ? static_cast<uint8_t>(answer[n]) : kEnd;
-    };
-}
-
-size_t count_of(const std::vector<StepToken>& step, int32_t sequence) {
-    return static_cast<size_t>(
-        std::ranges::count_if(step, [&](const StepToken& token) { return token.sequence == sequence; }));
-}
-
-} // namespace
 
 TEST_CASE("one request: text, tokens, counts and one last event") {
     Rig rig;
@@ -536,68 +456,6 @@ TEST_CASE("every failure at every step leaves one last event per request") {
             }
         }
     }
-}
-
-TEST_CASE("tokens that the device samples by itself make the same answers") {
-    for (const bool sampled : {false, true}) {
-        SchedulerOptions options{.prefill_chunk = 8, .max_steps = 5};
-        Rig rig({}, options, sampled ? FakeRunner::Next() : script("a longer answer"));
-        rig.runner.device_steps = 16;
-        rig.runner.left_to_host = {4, 9};
-        GenerationRequest first = request("hello>", 23), second = request("other>", 40);
-        if (sampled) first.sampling = {.temperature = 1, .top_k = 0, .top_p = 1, .min_p = 0, .seed = 5};
-        const RequestId a = rig.submit(first), b = rig.submit(second);
-        rig.finish_all();
-        Rig plain({}, options, sampled ? FakeRunner::Next() : script("a longer answer"));
-        const RequestId c = plain.submit(first), d = plain.submit(second);
-        plain.finish_all();
-        CHECK(plain.runner.generated.empty());
-        CHECK(rig.collector[a].tokens == plain.collector[c].tokens);
-        CHECK(rig.collector[b].tokens == plain.collector[d].tokens);
-        CHECK(rig.collector[a].text == plain.collector[c].text);
-        CHECK(rig.collector[a].result->reason == plain.collector[c].result->reason);
-        CHECK(rig.scheduler->stats().n_completion_tokens == plain.scheduler->stats().n_completion_tokens);
-        CHECK(std::ranges::max(rig.runner.generated) == 5);
-        CHECK(rig.runner.generated.size() < (sampled ? 25u : 12u));
-        if (!sampled) CHECK(rig.collector[a].result->reason == FinishReason::stop);
-    }
-}
-
-TEST_CASE("a burst of steps ends at stop strings, max_tokens, the context and where memory ends") {
-    SchedulerOptions options{.prefill_chunk = 8, .max_steps = 16};
-    Rig rig({.n_ctx = 40, .max_sequences = 2, .n_pages = 4, .page_tokens = 16}, options,
-            script("one two three four five six"));
-    rig.runner.device_steps = 16;
-    GenerationRequest stopping = request("x>", 30);
-    stopping.stop = {"two"};
-    const RequestId a = rig.submit(stopping);
-    rig.finish_all();
-    CHECK(rig.collector[a].text == "one ");
-    CHECK(rig.collector[a].result->reason == FinishReason::stop);
-    CHECK(rig.runner.stored(0).size() == 2 + 6); // what came after the stop string is forgotten
-    const RequestId b = rig.submit(request("y>", 3));
-    rig.finish_all();
-    CHECK(rig.collector[b].text == "one");
-    CHECK(rig.runner.generated.back() == 2); // the first came with the prompt
-    // Two sequences of three pages each cannot have them at once in a pool of four: one gives way, none is lost.
-    const RequestId c = rig.submit(request("a>", 26)), d = rig.submit(request("b>", 26));
-    rig.finish_all();
-    CHECK(rig.collector[c].text == "one two three four five si");
-    CHECK(rig.collector[d].text == "one two three four five si");
-    const RequestId e = rig.submit(request("1234567890123456789012345678>", -1));
-    rig.finish_all();
-    CHECK(rig.collector[e].result->reason == FinishReason::length); // 40 tokens of context
-    CHECK(rig.collector[e].result->completion_tokens == 11);
-}
-
-TEST_CASE("steps in one submission follow their time") {
-    Rig rig({}, {.prefill_chunk = 8, .target_submit_ms = 20});
-    rig.runner.device_steps = 16;
-    rig.runner.before_evaluate = [](size_t) { std::this_thread::sleep_for(std::chrono::milliseconds(11)); };
-    const RequestId id = rig.submit(request("slow", 12));
-    rig.finish_all();
-    CHECK(rig.collector[id].text == expected_answer("slow", 12));
-    CHECK(std::ranges::max(rig.runner.generated) == 1); // two would take longer than asked for
 }
 
 TEST_CASE("stop ends all requests and refuses further ones, drain lets them finish") {
