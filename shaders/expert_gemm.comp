@@ -20,6 +20,7 @@ layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
 
 const uint n_weights = activation != kActivationNone ? 2u : 1u;
+const bool kScalesX = false;
 #include "gemm_tile.glsl"
 #include "gemm_direct.glsl"
 shared float c_stage[n_waves * n_weights * frag_m * frag_n];
@@ -34,6 +35,7 @@ void weight_row(uint i, out uint64_t tile, out uint row) {
 }
 
 uint x_row(uint column) { return x_rows[column]; }
+float x_scale(uint row, uint share, uint n_shares) { return 1.0; }
 
 void store(uint expert, uint n_live, uint row, uint column, float value, float up) {
     if (row >= push.n_rows || column >= n_live) return;

@@ -1,11 +1,16 @@
 #version 460
 // y[t, r] = sum_k W[r, k] * x[t, k]  (* scale[r]) (+ bias[r]) (+ residual[t, r]),  or  silu(gate) * up  (see matvec.comp for layouts)
-// The loop is include/gemm_direct.glsl where the device's fragment map is known (k_groups), else include/gemm_tile.glsl. The epilogue leaves through a small stage per wave, which bounds, bias and residual need.
+// The loop is include/gemm_direct.glsl where the device's fragment map is known (k_groups), else include/gemm_tile.glsl, whose
+// sums leave through a small stage per wave, which bounds, bias and residual need.
+// The first takes and makes what a norm is folded into (include/normed.glsl): rows are normalised before they are rounded to f16,
+// which could not hold all of them otherwise, and a workgroup writes sums of squares of writes_parts_of rows each.
 #include "common.glsl"
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
 #include "gemm_coopmat.gen.glsl"
+#include "normed.glsl"
 #include "row_scale.glsl"
 #include "weight.glsl"
 
@@ -14,11 +19,16 @@ layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint cou
 layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
 layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residual[]; };
 layout(binding = BIND_Y, scalar) buffer Y { float y[]; };
+layout(binding = BIND_PARTS, scalar) readonly restrict buffer Parts { float parts[]; };
+layout(binding = BIND_ROWS, scalar) readonly restrict buffer Rows { uint rows[]; };
+layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; };
 
 const uint n_weights = 1u + is_glu;
+const bool kScalesX = is_normed != 0;
 #include "gemm_tile.glsl"
 #include "gemm_direct.glsl"
 shared float c_stage[n_waves * frag_m * frag_n];
+shared float fragment_squares[writes_parts_of != 0 ? tile_m / kFragment * tile_n : 1u]; // of a fragment's rows, by column
 
 void weight_row(uint i, out uint64_t tile, out uint row) {
     const uint n_strips = (push.n_rows + kStripRows - 1) / kStripRows;
@@ -27,15 +37,48 @@ void weight_row(uint i, out uint64_t tile, out uint row) {
     row %= kStripRows;
 }
 
-uint x_row(uint column) { return min(gl_WorkGroupID.y * tile_n + column, counts[count_index] - 1); }
+uint x_row(uint column) {
+    const uint at = min(gl_WorkGroupID.y * tile_n + column, counts[count_index] - 1);
+    return gathers != 0 ? rows[at] : at;
+}
 
-void store(uint row, uint column, float value) {
-    if (row >= push.n_rows || column >= counts[count_index]) return;
+float x_scale(uint row, uint share, uint n_shares) {
+    const uint kAtOnce = 16u;
+    const uint from = push.parts_at + row * push.n_parts;
+    float sum = 0.0;
+    for (uint first = share; first < push.n_parts; first += kAtOnce * n_shares) {
+        float part[kAtOnce];
+        [[unroll]] for (uint i = 0; i < kAtOnce; i++) part[i] = parts[from + min(first + i * n_shares, push.n_parts - 1u)];
+        [[unroll]] for (uint i = 0; i < kAtOnce; i++) sum += first + i * n_shares < push.n_parts ? part[i] : 0.0;
+    }
+    [[unroll]] for (uint apart = 1; apart < n_shares; apart *= 2) sum += subgroupShuffleXor(sum, apart);
+    return normed_scale(sum, push.n_blocks * kBlock, push.eps);
+}
+
+// Returns what is stored, or 0.
+float store(uint row, uint column, float value) {
+    if (row >= push.n_rows || column >= counts[count_index]) return 0.0;
     value *= row_scale(row);
     if (has_bias != 0) value += AddrF32(push.bias).v[row];
     const uint to = column * push.y_stride + push.y_offset + row;
     if (has_residual != 0) value += residual[to];
     y[to] = value;
+    if (writes_parts_of != 0) normed[column * push.n_rows + row] = value * AddrF32(push.norm_weight).v[row];
+    return value;
+}
+
+// Sums of squares of the workgroup's rows, a part of writes_parts_of of them each.
+void store_parts(uint first_column, uint n_columns) {
+    const uint n_parts = (push.n_rows + writes_parts_of - 1) / writes_parts_of, fragments = writes_parts_of / kFragment;
+    barrier();
+    for (uint i = gl_LocalInvocationIndex; i < tile_m / writes_parts_of * tile_n; i += local_size) {
+        const uint column = i % tile_n, own = i / tile_n;
+        const uint part = gl_WorkGroupID.x * (tile_m / writes_parts_of) + own;
+        if (part >= n_parts || first_column + column >= n_columns) continue;
+        float sum = 0.0;
+        for (uint f = 0; f < fragments; f++) sum += fragment_squares[(own * fragments + f) * tile_n + column];
+        normed[push.parts_out + (first_column + column) * n_parts + part] = sum;
+    }
 }
 
 void main() {
@@ -62,7 +105,16 @@ void main() {
             }
             const uint row = first_row + wave_row() + i * frag_m, column = first_column + wave_column() + n * frag_n;
             if (k_groups != 0) {
-                [[unroll]] for (uint e = 0; e < 8; e++) store(row + sum_row(e), column + lane % 16, acc[i * frags_n + n][e]);
+                float squares = 0.0;
+                [[unroll]] for (uint e = 0; e < 8; e++) {
+                    const float value = store(row + sum_row(e), column + lane % kFragment, acc[i * frags_n + n][e]);
+                    squares = fma(value, value, squares);
+                }
+                if (writes_parts_of != 0) { // the other half of the rows is the other half of the wave
+                    squares += subgroupShuffleXor(squares, kFragment);
+                    if (lane < kFragment)
+                        fragment_squares[(wave_row() / kFragment + i) * tile_n + wave_column() + n * kFragment + lane] = squares;
+                }
             } else {
                 coopMatStore(acc[i * frags_n + n], c_stage, stage, frag_m, gl_CooperativeMatrixLayoutColumnMajor);
                 barrier();
@@ -71,4 +123,5 @@ void main() {
             }
         }
     }
+    if (writes_parts_of != 0) store_parts(first_column, n_columns);
 }

@@ -31,12 +31,26 @@ void set_cost(Dispatch& dispatch, const Linear& op) {
 // Operands of Linear that are always there; those for norms and gathering follow, then its scratch.
 enum : uint32_t { kCounts, kX, kResidual, kY, kFirstOptional };
 
+/// What norms that are folded into a product need beside its own operands.
+struct FoldedNorms {
+    uint32_t rows_at = kCounts, normed_at = kY; ///< operands
+    uint32_t parts_at = 0, n_parts = 0;         ///< of the rows that it takes
+    uint32_t parts_out = 0;                     ///< of the rows that it makes
+};
+
+FoldedNorms folded_norms(const Linear& op, const Policy& policy) {
+    const uint32_t x_rows = op.x_rows != 0 ? op.x_rows : op.n_columns;
+    return {.rows_at = op.gathers ? kFirstOptional + (op.next_norm != 0) : kCounts,
+            .normed_at = op.next_norm != 0 ? kFirstOptional : kY,
+            .parts_at = x_rows * op.weight.n_cols,
+            .n_parts = NormedRows::n_parts(op.weight.n_cols, policy),
+            .parts_out = op.n_columns * op.n_out};
+}
+
 Lowered lower_matvec(const Linear& op, const Policy& policy) {
     const WeightLayout& layout = layout_of(op.weight);
     const bool int8 = policy.int8_activations && layout.has_int8 && !op.keeps_f32;
-    const uint32_t x_rows = op.x_rows != 0 ? op.x_rows : op.n_columns;
-    const uint32_t normed = op.next_norm != 0 ? kFirstOptional : kY;
-    const uint32_t rows = op.gathers ? kFirstOptional + (op.next_norm != 0) : kCounts;
+    const FoldedNorms norms = folded_norms(op, policy);
 
     shader::MatvecSpec spec;
     spec.lanes = policy.matvec_lanes;
@@ -70,11 +84,11 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
                                                   .y_stride = op.y_stride,
                                                   .y_offset = op.y_offset,
                                                   .eps = op.eps,
-                                                  .parts_at = x_rows * op.weight.n_cols,
-                                                  .n_parts = NormedRows::n_parts(op.weight.n_cols, policy),
-                                                  .parts_out = op.n_columns * op.n_out},
+                                                  .parts_at = norms.parts_at,
+                                                  .n_parts = norms.n_parts,
+                                                  .parts_out = norms.parts_out},
                                shader::kMatvecPushBytes);
-    dispatch.bindings = {kCounts, kX, kResidual, kY, kX, rows, normed};
+    dispatch.bindings = {kCounts, kX, kResidual, kY, kX, norms.rows_at, norms.normed_at};
     dispatch.groups = {ceil_div(op.n_out, spec.lanes * spec.rows_per_lane), ceil_div(op.n_columns, spec.n_columns), 1};
     set_cost(dispatch, op);
     return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {}};
@@ -84,9 +98,9 @@ Lowered lower_matvec(const Linear& op, const Policy& policy) {
 /// tile, so that each weight is decoded once for as many columns as its sums' registers allow.
 CoopmatTiles direct_tiles(const Linear& op, const Policy& policy) {
     CoopmatTiles tiles = policy.tiles;
-    if (op.n_columns <= 32) { // limited by bandwidth: many small workgroups, each weight still once
+    if (op.n_columns <= kFoldedNormTokens) { // limited by bandwidth: many small workgroups, each weight still once
         tiles.wave_m = 16;
-        tiles.tile_m = 4 * tiles.wave_m;
+        tiles.tile_m = kSkinnyGemmRows;
         tiles.tile_n = tiles.wave_n = op.n_columns <= 16 ? 16 : 32;
         return tiles;
     }
@@ -106,6 +120,7 @@ CoopmatTiles direct_tiles(const Linear& op, const Policy& policy) {
 
 Lowered lower_coopmat(const Linear& op, const Policy& policy) {
     const bool is_direct = policy.has_direct_gemm();
+    const FoldedNorms norms = folded_norms(op, policy);
     CoopmatTiles tiles = is_direct ? direct_tiles(op, policy) : policy.tiles;
     // Two accumulators a tile for gate and up: half the rows, so that registers stay as they are.
     if (!is_direct && op.is_glu && tiles.wave_m > tiles.frag_m) {
@@ -126,7 +141,11 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
                                        .count_index = static_cast<uint32_t>(op.columns),
                                        .is_glu = op.is_glu,
                                        .has_bias = op.bias != 0,
-                                       .has_residual = op.has_residual};
+                                       .has_residual = op.has_residual,
+                                       .is_normed = op.x_is_normed,
+                                       .writes_parts_of =
+                                           op.next_norm != 0 ? policy.matvec_lanes * policy.matvec_rows_per_lane : 0,
+                                       .gathers = op.gathers};
     Dispatch dispatch;
     dispatch.shader = shader_of(std::format("gemm_coopmat.{}", layout_of(op.weight).shader_name));
     dispatch.specialization = spec_words(spec);
@@ -136,13 +155,18 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
                                                        .table = op.weight.table,
                                                        .row_scales = op.weight.row_scales,
                                                        .bias = op.bias,
+                                                       .norm_weight = op.next_norm,
                                                        .n_rows = op.n_out,
                                                        .n_blocks = op.weight.n_blocks(),
                                                        .x_stride = op.x_stride,
                                                        .y_stride = op.y_stride,
-                                                       .y_offset = op.y_offset},
+                                                       .y_offset = op.y_offset,
+                                                       .eps = op.eps,
+                                                       .parts_at = norms.parts_at,
+                                                       .n_parts = norms.n_parts,
+                                                       .parts_out = norms.parts_out},
                                shader::kGemmCoopmatPushBytes);
-    dispatch.bindings = {kCounts, kX, kResidual, kY};
+    dispatch.bindings = {kCounts, kX, kResidual, kY, kX, norms.rows_at, norms.normed_at};
     dispatch.groups = {ceil_div(op.n_out, tiles.tile_m), ceil_div(op.n_columns, tiles.tile_n), 1};
     set_cost(dispatch, op);
     Lowered lowered;
@@ -158,8 +182,9 @@ Lowered lower(const Linear& op, const Policy& policy) {
     VKINFER_ASSERT(op.weight.n_rows == op.n_out * (op.is_glu ? 2 : 1));
     VKINFER_ASSERT(!op.is_glu || op.n_out % kStripRows == 0);
     VKINFER_ASSERT(op.next_norm == 0 || (op.y_stride == op.n_out && op.y_offset == 0));
-    if (policy.uses_gemm(op.n_columns) && !op.is_matvec()) return lower_coopmat(op, policy);
-    return lower_matvec(op, policy);
+    const bool may_be_gemm =
+        !op.keeps_f32 && (!op.folds_norm() || (policy.gemm_folds_norms() && op.n_columns <= kFoldedNormTokens));
+    return may_be_gemm && policy.uses_gemm(op.n_columns) ? lower_coopmat(op, policy) : lower_matvec(op, policy);
 }
 
 Lowered lower(const Embed& op, const Policy& policy) {

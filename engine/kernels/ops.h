@@ -63,7 +63,7 @@ struct Linear {
     uint32_t x_rows = 0;    ///< rows of NormedRows x; 0: n_columns
     uint64_t next_norm = 0; ///< device address of the weights of the norm after it, or 0
     bool gathers = false;
-    bool is_matvec() const { return keeps_f32 || x_is_normed || next_norm != 0 || gathers; }
+    bool folds_norm() const { return x_is_normed || next_norm != 0 || gathers; }
 };
 
 /// Activations of gated products; numbers as in shaders/include/activation.glsl.

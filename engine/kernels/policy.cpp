@@ -110,7 +110,7 @@ std::string Policy::describe() const {
     std::string matrix = "off";
     if (coopmat) {
         matrix = std::format("{}x{}x{} from {} columns (f16 activations, f32 sums)", tiles.frag_m, tiles.frag_n,
-                             tiles.frag_k, coopmat_min_columns);
+                             tiles.frag_k, has_direct_gemm() ? direct_min_columns : coopmat_min_columns);
     }
     return std::format("coopmat {}, mat-vec activations {}, subgroups of {}", matrix,
                        int8_activations ? "q8 for quantised weights, else f32" : "f32", subgroup_size);

@@ -50,6 +50,8 @@ inline constexpr uint32_t kMaxAttentionSplits = 64;
 
 /// More tokens than these are a prefill, where a norm is a dispatch that costs nothing beside the products.
 inline constexpr uint32_t kFoldedNormTokens = 32;
+/// Rows of a workgroup of a GEMM that decodes weights into fragments, for that many columns or fewer.
+inline constexpr uint32_t kSkinnyGemmRows = 64;
 
 struct Policy {
     uint32_t subgroup_size = 32;        ///< of every kernel with subgroup operations
@@ -77,12 +79,19 @@ struct Policy {
     bool uses_gemm(uint32_t n_columns) const {
         return coopmat && n_columns >= (has_direct_gemm() ? direct_min_columns : coopmat_min_columns);
     }
-    /// Whether steps of so many tokens fold norms into the mat-vecs around them (NormedRows in kernels/ops.h).
-    bool folds_norms(uint32_t n_tokens) const { return n_tokens <= kFoldedNormTokens && !uses_gemm(n_tokens); }
+    /// Whether steps of so many tokens fold norms into the products around them (NormedRows in kernels/ops.h).
+    bool folds_norms(uint32_t n_tokens) const {
+        const bool experts_are_gemms = coopmat && n_tokens >= coopmat_min_columns; // those cannot
+        return n_tokens <= kFoldedNormTokens && (!uses_gemm(n_tokens) || (gemm_folds_norms() && !experts_are_gemms));
+    }
 
     /// Whether GEMMs decode weights into fragments in registers (include/gemm_direct.glsl).
     bool has_direct_gemm() const {
         return coopmat && fragments.is_known() && tiles.frag_m == 16 && tiles.subgroup_size == 32;
+    }
+    /// Whether GEMMs of at most kFoldedNormTokens columns take and make NormedRows: workgroups that have whole parts.
+    bool gemm_folds_norms() const {
+        return has_direct_gemm() && kSkinnyGemmRows % (matvec_lanes * matvec_rows_per_lane) == 0;
     }
 
     /// "coopmat 16x16x16, activations f32 ...": one line for programs to print.

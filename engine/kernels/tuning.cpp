@@ -98,7 +98,8 @@ std::vector<ProductChoice> candidates(const Policy& policy, const ProductKey& ke
             }
         }
     }
-    if (policy.coopmat && !policy.folds_norms(key.n_columns)) { // folded norms need mat-vecs
+    // Steps that fold norms need products that can.
+    if (policy.coopmat && (!policy.folds_norms(key.n_columns) || policy.gemm_folds_norms())) {
         ProductChoice choice = own;
         choice.uses_coopmat = 1;
         add(choice);

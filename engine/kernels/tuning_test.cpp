@@ -80,6 +80,18 @@ TEST_CASE("candidates begin with the policy's own choice and are all different")
     }
 }
 
+TEST_CASE("GEMMs that fold norms are candidates for few columns too") {
+    Policy policy = gpu_policy();
+    policy.fragments = {.k_groups = 2};
+    REQUIRE(policy.gemm_folds_norms());
+    const ProductKey key = *product_key(product(8));
+    CHECK(std::ranges::any_of(candidates(policy, key), [](const auto& c) { return c.uses_coopmat != 0; }));
+    policy.matvec_rows_per_lane = 4; // their workgroups then have no whole parts
+    CHECK_FALSE(policy.gemm_folds_norms());
+    CHECK(policy.folds_norms(8));
+    CHECK_FALSE(policy.folds_norms(16));
+}
+
 TEST_CASE("a file of choices reads back, and a broken one is nothing") {
     Tuning tuning;
     tuning.set(*product_key(product(1)), choice_of(gpu_policy(), *product_key(product(1))));

@@ -6,7 +6,9 @@
 //   A fragment's lane holds row = lane % 16 and n_each consecutive k of lane group lane / 16 % k_groups. The order of k is free as
 //   long as both operands agree, so lane group b takes block b of a step of k_groups blocks: fragment f, element e is k = f * n_each + e
 //   of that block. Activations are staged in that order.
-// Same interface as gemm_tile.glsl, whose constants it uses; frag_m, frag_n and frag_k are 16.
+// Same interface as gemm_tile.glsl, whose constants it uses; frag_m, frag_n and frag_k are 16. And with kScalesX, rows of x are
+// multiplied on their way by
+//   float x_scale(uint row, uint share, uint n_shares)    n_shares neighbouring lanes, each with its share, ask for the same row
 #include "weight_halves.glsl"
 
 const uint kFragment = 16u;
@@ -29,12 +31,16 @@ const uint kStepGroups = kStepK / 8;
 const uint n_staged = tile_n * kStepGroups;
 const uint n_turns = (n_staged + local_size - 1) / local_size;
 uint x_at[n_turns];
+float x_factor[n_turns];
+
+float x_scale(uint row, uint share, uint n_shares);
 
 void find_x() {
     const uint g = gl_LocalInvocationIndex % kStepGroups; // local_size is a multiple of kStepGroups
     [[unroll]] for (uint i = 0; i < n_turns; i++) {
-        const uint column = min((gl_LocalInvocationIndex + i * local_size) / kStepGroups, tile_n - 1);
-        x_at[i] = x_row(column) * (push.x_stride / 4) + g * 2;
+        const uint row = x_row(min((gl_LocalInvocationIndex + i * local_size) / kStepGroups, tile_n - 1));
+        x_at[i] = row * (push.x_stride / 4) + g * 2;
+        if (kScalesX) x_factor[i] = x_scale(row, g, kStepGroups);
     }
 }
 
@@ -50,6 +56,10 @@ void stage_x(uint step, uint buffer_index) {
         if (is_there) {
             lo = x[x_at[i] + step * (kStepK / 4)];
             hi = x[x_at[i] + step * (kStepK / 4) + 1];
+        }
+        if (kScalesX) {
+            lo *= x_factor[i];
+            hi *= x_factor[i];
         }
         const uint at = to + i * (local_size / kStepGroups) * kStepWords;
         x_stage[at] = uvec2(packFloat2x16(f16vec2(lo.xy)), packFloat2x16(f16vec2(lo.zw)));

@@ -8,6 +8,9 @@
 #include <array>
 #include <cmath>
 #include <doctest/doctest.h>
+#include <format>
+#include <span>
+#include <string>
 #include <vector>
 
 using namespace vkinfer;
@@ -24,14 +27,32 @@ kernels::Policy matvec_policy(ActivationMode act = ActivationMode::f32) {
     return harness().policy(CoopmatMode::off, act);
 }
 
+/// Those of the products that fold norms on this device, with a bound of their NMSE.
+struct Folding {
+    std::string name;
+    kernels::Policy policy;
+    double limit;
+};
+
+std::vector<Folding> foldings() {
+    std::vector<Folding> all{{"mat-vec, f32", matvec_policy(), 1e-11}};
+    if (harness().capabilities().integer_dot_product)
+        all.push_back({"mat-vec, q8", matvec_policy(ActivationMode::q8), 8e-4});
+    if (kernels::Policy policy = harness().policy(); policy.gemm_folds_norms()) {
+        policy.direct_min_columns = 1;
+        all.push_back({"GEMM", policy, 1e-6});
+    }
+    return all;
+}
+
 /// Rows x and their NormedRows as a maker would leave them, with the sum of squares dealt out over all parts.
 struct Rows {
     std::vector<float> x, weight;
     gpu::Buffer normed;
     uint32_t n_cols;
 
-    Rows(uint32_t n_rows, uint32_t n_cols_, const kernels::Policy& policy, uint32_t seed)
-        : x(random_floats(uint64_t{n_rows} * n_cols_, seed, 3.0f)), weight(random_floats(n_cols_, seed + 1)),
+    Rows(uint32_t n_rows, uint32_t n_cols_, const kernels::Policy& policy, uint32_t seed, float largest = 3.0f)
+        : x(random_floats(uint64_t{n_rows} * n_cols_, seed, largest)), weight(random_floats(n_cols_, seed + 1)),
           n_cols(n_cols_) {
         const uint32_t n_parts = NormedRows::n_parts(n_cols, policy);
         const double n_shares = n_parts * (n_parts + 1.0) / 2;
@@ -86,16 +107,14 @@ void check_made(const gpu::Buffer& normed, const std::vector<float>& y, const st
 
 TEST_CASE("products take rows whose norm is folded in") {
     OpHarness& h = harness();
-    for (const auto act : {ActivationMode::f32, ActivationMode::q8}) {
-        if (act == ActivationMode::q8 && !h.capabilities().integer_dot_product) continue;
-        for (const auto& [n_out, n_cols, n_columns] : {std::array{33u, 160u, 1u}, std::array{16u, 32u, 3u},
-                                                       std::array{70u, 1056u, 9u}, std::array{48u, 2080u, 17u}}) {
+    for (const auto& [name, policy, limit] : foldings()) {
+        for (const auto& [n_out, n_cols, n_columns] :
+             {std::array{33u, 160u, 1u}, std::array{16u, 32u, 3u}, std::array{70u, 1056u, 9u},
+              std::array{48u, 2080u, 17u}, std::array{80u, 4640u, 32u}}) {
             for (const bool glu : {false, true}) {
                 if (glu && n_out % 16 != 0) continue;
                 for (const bool gathers : {false, true}) {
-                    INFO(n_out, " x ", n_cols, " columns ", n_columns, " glu ", glu, " gathers ", gathers, " q8 ",
-                         act == ActivationMode::q8);
-                    const kernels::Policy policy = matvec_policy(act);
+                    INFO(n_out, " x ", n_cols, " columns ", n_columns, " glu ", glu, " gathers ", gathers, ", ", name);
                     const uint32_t x_rows = gathers ? n_columns + 3 : n_columns;
                     const Rows rows(x_rows, n_cols, policy, 31);
                     const TestWeight w = h.weight(format::TensorType::q4_0, n_out * (glu ? 2 : 1), n_cols, 5);
@@ -135,7 +154,7 @@ TEST_CASE("products take rows whose norm is folded in") {
                         }
                     }
                     const auto got = h.read<float>(y, expected.size());
-                    CHECK(nmse(got, expected) < (act == ActivationMode::q8 ? 8e-4 : 1e-11));
+                    CHECK(nmse(got, expected) < limit);
                 }
             }
         }
@@ -144,36 +163,87 @@ TEST_CASE("products take rows whose norm is folded in") {
 
 TEST_CASE("products write what the norm after them needs") {
     OpHarness& h = harness();
+    std::vector<Folding> makers;
     const uint32_t max_splits = std::min(8u, h.capabilities().max_group_invocations / h.policy().subgroup_size);
     for (uint32_t splits = 1; splits <= max_splits; splits *= 2) {
         for (const uint32_t rows_per_lane : {1u, 2u}) {
-            for (const auto& [n_out, n_cols, n_columns] :
-                 {std::array{32u, 64u, 1u}, std::array{96u, 160u, 3u}, std::array{160u, 96u, 11u}}) {
-                INFO(n_out, " x ", n_cols, " columns ", n_columns, " splits ", splits, " rows ", rows_per_lane);
-                kernels::Policy policy = matvec_policy();
-                policy.matvec_splits = splits;
-                policy.matvec_rows_per_lane = rows_per_lane;
-                const uint32_t n_live = n_columns > 1 ? n_columns - 1 : 1;
-                const TestWeight w = h.weight(format::TensorType::q8_0, n_out, n_cols, 5);
-                const std::vector<float> weight = random_floats(n_out, 7);
-                const gpu::Buffer weight_buffer = h.buffer(weight);
-                const gpu::Buffer x = h.buffer(random_floats(uint64_t{n_columns} * n_cols, 8));
-                const gpu::Buffer residual = h.buffer(random_floats(uint64_t{n_columns} * n_out, 9));
-                const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{n_live, 0, 0, 0});
-                const gpu::Buffer y = h.buffer(uint64_t{4} * n_columns * n_out);
-                const gpu::Buffer normed = h.buffer(NormedRows::bytes(n_columns, n_out));
-                const kernels::Linear op{.weight = w.weight,
-                                         .n_out = n_out,
-                                         .n_columns = n_columns,
-                                         .x_stride = n_cols,
-                                         .y_stride = n_out,
-                                         .has_residual = true,
-                                         .next_norm = weight_buffer.address()};
-                h.run(op, {&counts, &x, &residual, &y, &normed}, policy);
-                check_made(normed, h.read<float>(y, uint64_t{n_columns} * n_out), weight, n_live, n_columns, n_out,
-                           policy);
+            kernels::Policy policy = matvec_policy();
+            policy.matvec_splits = splits;
+            policy.matvec_rows_per_lane = rows_per_lane;
+            makers.push_back({std::format("splits {} rows {}", splits, rows_per_lane), policy, 1e-11});
+            policy = h.policy();
+            policy.matvec_rows_per_lane = rows_per_lane;
+            policy.direct_min_columns = 1;
+            if (splits == 1 && policy.gemm_folds_norms())
+                makers.push_back(
+                    {std::format("GEMM, parts of {} rows", policy.matvec_lanes * rows_per_lane), policy, 1e-6});
+        }
+    }
+    for (const auto& [name, policy, limit] : makers) {
+        for (const auto& [n_out, n_cols, n_columns] : {std::array{32u, 64u, 1u}, std::array{96u, 160u, 3u},
+                                                       std::array{160u, 96u, 11u}, std::array{288u, 96u, 29u}}) {
+            INFO(n_out, " x ", n_cols, " columns ", n_columns, ", ", name);
+            const uint32_t n_live = n_columns > 1 ? n_columns - 1 : 1;
+            const TestWeight w = h.weight(format::TensorType::q8_0, n_out, n_cols, 5);
+            const std::vector<float> weight = random_floats(n_out, 7),
+                                     x = random_floats(uint64_t{n_columns} * n_cols, 8),
+                                     added = random_floats(uint64_t{n_columns} * n_out, 9);
+            const gpu::Buffer weight_buffer = h.buffer(weight);
+            const gpu::Buffer x_buffer = h.buffer(x), residual = h.buffer(added);
+            const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{n_live, 0, 0, 0});
+            const gpu::Buffer y = h.buffer(uint64_t{4} * n_columns * n_out);
+            const gpu::Buffer normed = h.buffer(NormedRows::bytes(n_columns, n_out));
+            const kernels::Linear op{.weight = w.weight,
+                                     .n_out = n_out,
+                                     .n_columns = n_columns,
+                                     .x_stride = n_cols,
+                                     .y_stride = n_out,
+                                     .has_residual = true,
+                                     .next_norm = weight_buffer.address()};
+            h.run(op, {&counts, &x_buffer, &residual, &y, &normed}, policy);
+            const auto made = h.read<float>(y, uint64_t{n_columns} * n_out);
+            check_made(normed, made, weight, n_live, n_columns, n_out, policy);
+            std::vector<double> expected;
+            for (uint32_t t = 0; t < n_live; ++t) {
+                for (uint32_t r = 0; r < n_out; ++r) {
+                    double value = added[uint64_t{t} * n_out + r];
+                    for (uint32_t k = 0; k < n_cols; ++k)
+                        value += w.values[uint64_t{r} * n_cols + k] * x[uint64_t{t} * n_cols + k];
+                    expected.push_back(value);
+                }
+            }
+            CHECK(nmse(std::span(made).first(expected.size()), expected) < limit);
+        }
+    }
+}
+
+TEST_CASE("rows that f16 could not hold are normalised before they are rounded") {
+    OpHarness& h = harness();
+    const uint32_t n_out = 64, n_cols = 256, n_columns = 12;
+    for (const auto& [name, policy, limit] : foldings()) {
+        INFO(name);
+        Rows rows(n_columns, n_cols, policy, 3, 3e5f);
+        const TestWeight w = h.weight(format::TensorType::q8_0, n_out, n_cols, 5);
+        const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{n_columns, 0, 0, 0});
+        const gpu::Buffer y = h.buffer(uint64_t{4} * n_columns * n_out);
+        const kernels::Linear op{.weight = w.weight,
+                                 .n_out = n_out,
+                                 .n_columns = n_columns,
+                                 .x_stride = n_cols,
+                                 .y_stride = n_out,
+                                 .x_is_normed = true,
+                                 .eps = kEps};
+        h.run(op, {&counts, &rows.normed, &y, &y}, policy);
+        const std::vector<double> x = rows.values(n_columns);
+        std::vector<double> expected;
+        for (uint32_t t = 0; t < n_columns; ++t) {
+            for (uint32_t r = 0; r < n_out; ++r) {
+                double value = 0;
+                for (uint32_t k = 0; k < n_cols; ++k) value += w.values[uint64_t{r} * n_cols + k] * x[t * n_cols + k];
+                expected.push_back(value);
             }
         }
+        CHECK(nmse(h.read<float>(y, expected.size()), expected) < limit);
     }
 }
 
