@@ -2,10 +2,12 @@
 #include "gpu/command_list.h"
 #include "gpu/pipeline.h"
 #include "gpu/testing/address.spv.h"
+#include "gpu/testing/group_count.spv.h"
 #include "gpu/testing/scale.spv.h"
 #include "gpu/testing/test_device.h"
 #include "gpu/transfer.h"
 
+#include <array>
 #include <doctest/doctest.h>
 #include <numeric>
 
@@ -144,6 +146,35 @@ TEST_CASE("indirect dispatch reads group counts that the GPU wrote") {
         const auto values = read_buffer<float>(device, y, kN);
         for (uint32_t i = 0; i < kN; ++i) REQUIRE(values[i] == (i < 24 ? 9.0f : 0.0f));
     }
+}
+
+TEST_CASE("workgroups of an indirect dispatch know how many they are") {
+    testing::TestDevice device;
+    constexpr uint32_t kN = 64;
+    const Buffer y(device, {.size_bytes = kN * 16, .name = "y"});
+    const Buffer z(device, {.size_bytes = kN * 16, .name = "z"});
+    const Buffer arguments(device, {.size_bytes = 64, .name = "arguments"});
+    const Pipeline count(device, {.name = "group_count", .spirv = k_group_count_spirv, .n_bindings = 1});
+    write_buffer(device, y, std::vector<uint32_t>(kN * 4, 0));
+    write_buffer(device, z, std::vector<uint32_t>(kN * 4, 0));
+    CommandList list(device, {.name = "group counts"});
+    for (uint32_t i = 0; i < 3; ++i) list.fill({arguments, 16 + 4 * i, 4}, i + 2);
+    list.barrier(Barrier::transfer_to_indirect);
+    list.dispatch_indirect(count, {}, std::initializer_list<BufferRange>{y}, arguments, 16);
+    list.dispatch(count, {}, std::initializer_list<BufferRange>{z}, 5, 2, 1);
+    list.end();
+    device->wait(device->submit(list));
+    if (!device.executes()) return;
+    const auto expect = [&](const Buffer& buffer, std::array<uint32_t, 3> n) {
+        const auto values = read_buffer<uint32_t>(device, buffer, kN * 4);
+        for (uint32_t i = 0; i < kN * 4; ++i) {
+            INFO(buffer.name(), " ", i);
+            const bool is_written = i / 4 < n[0] * n[1] * n[2];
+            REQUIRE(values[i] == (!is_written ? 0 : i % 4 == 3 ? 1 : n[i % 4]));
+        }
+    };
+    expect(y, {2, 3, 4});
+    expect(z, {5, 2, 1});
 }
 
 TEST_CASE("shaders reach buffers by address") {

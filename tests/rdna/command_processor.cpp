@@ -6,7 +6,7 @@ namespace vkinfer::rdna {
 
 namespace {
 
-// PM4 type 3 opcodes.
+// PM4 type 3 opcodes, of those that RADV uses for compute.
 enum : uint32_t {
     kNop = 0x10,
     kSetBase = 0x11,
@@ -24,6 +24,7 @@ enum : uint32_t {
     kReleaseMem = 0x49,
     kDmaData = 0x50,
     kAcquireMem = 0x58,
+    kLoadShRegIndex = 0x63,
     kSetContextReg = 0x69,
     kSetShReg = 0x76,
     kSetUconfigReg = 0x79,
@@ -101,6 +102,15 @@ void CommandProcessor::set_registers(uint32_t first, const uint32_t* values, uin
         if (first + i < registers_.size()) registers_[first + i] = values[i];
 }
 
+/// Values for consecutive registers out of memory: what gl_NumWorkGroups of an indirect dispatch is made of.
+void CommandProcessor::load_registers(const uint32_t* body) {
+    const uint32_t mode = bits(body[0], 1, 0), first = body[2] & 0xffff, n = bits(body[3], 13, 0);
+    if (mode != 0 || bits(body[2], 31, 31)) fault("LOAD_SH_REG_INDEX with offsets or pairs is not handled");
+    if (first + n > registers_.size()) fault("LOAD_SH_REG_INDEX to registers {} to {}", first, first + n);
+    const uint64_t at = address_of(body[0] & ~3u, body[1]);
+    std::memcpy(&registers_[first], memory_.at(at, uint64_t{n} * 4, "register load"), uint64_t{n} * 4);
+}
+
 void CommandProcessor::run_packet(uint32_t opcode, const uint32_t* body, uint32_t n) {
     switch (opcode) {
     case kNop:
@@ -127,6 +137,9 @@ void CommandProcessor::run_packet(uint32_t opcode, const uint32_t* body, uint32_
             set_registers(body[i] >> 16, body + i + 2, 1);
         }
         return;
+    case kLoadShRegIndex:
+        flush(); // the values may have been written just now
+        return load_registers(body);
     case kSetBase:
         indirect_base_ = address_of(body[1], body[2]);
         return;

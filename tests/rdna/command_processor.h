@@ -24,6 +24,7 @@ private:
     void run_buffer(uint64_t address, uint32_t n_bytes);
     void run_packet(uint32_t opcode, const uint32_t* body, uint32_t n);
     void set_registers(uint32_t first, const uint32_t* values, uint32_t n);
+    void load_registers(const uint32_t* body);
     void dispatch(std::array<uint32_t, 3> dims, uint32_t initiator);
     void execute(const Dispatch& dispatch);
     void flush();

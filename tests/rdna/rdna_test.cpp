@@ -110,6 +110,62 @@ TEST_CASE("clocks of waves, and a sample of groups") {
     CHECK(find_chip("strix1", "Voodoo") == nullptr);
 }
 
+TEST_CASE("registers of an indirect dispatch come out of memory, and packets that are not known are named") {
+    constexpr uint32_t kPgmLo = 0x20c, kRsrc2 = 0x213, kNumThreadX = 0x207, kUserData0 = 0x240; // from 0xb000 on
+    constexpr uint64_t kSizes = kBase + 0x10000, kResult = kBase + 0x10100;
+    const auto packet = [](uint32_t opcode, std::initializer_list<uint32_t> body) {
+        std::vector<uint32_t> words{3u << 30 | static_cast<uint32_t>(body.size() - 1) << 16 | opcode << 8};
+        words.insert(words.end(), body);
+        return words;
+    };
+    const auto low = [](uint64_t x) { return static_cast<uint32_t>(x); };
+    const auto high = [](uint64_t x) { return static_cast<uint32_t>(x >> 32); };
+    for (const Arch arch : {Arch::gfx11, Arch::gfx12}) {
+        std::vector<uint32_t> code; // stores the group counts in s[2:4] to s[0:1]
+        for (uint32_t i = 0; i < 3; ++i) {
+            code.push_back(0x7e020202 + i); // v_mov_b32 v1, s2 + i
+            if (arch == Arch::gfx12)        // global_store_b32 v0, v1, s[0:1] offset:4 * i
+                code.insert(code.end(), {0xee068000, 0x00800000, 4 * i << 8});
+            else
+                code.insert(code.end(), {0xdc6a0000 | 4 * i, 0x00000100});
+        }
+        code.push_back(0xbfb00000); // s_endpgm
+        code.resize(512);
+        std::vector<uint32_t> data(128), commands;
+        AddressSpace memory;
+        memory.map(kBase, code.size() * 4, reinterpret_cast<std::byte*>(code.data()));
+        memory.map(kSizes, data.size() * 4, reinterpret_cast<std::byte*>(data.data()));
+        CommandProcessor processor(arch, memory);
+        const auto run = [&](std::initializer_list<std::vector<uint32_t>> packets) {
+            commands.clear();
+            for (const auto& words : packets) commands.insert(commands.end(), words.begin(), words.end());
+            memory.map(kBase + 0x20000, commands.size() * 4, reinterpret_cast<std::byte*>(commands.data()));
+            processor.run(kBase + 0x20000, static_cast<uint32_t>(commands.size()) * 4);
+        };
+        run({packet(0x76, {kPgmLo, low(kBase >> 8), high(kBase >> 8)}), packet(0x76, {kNumThreadX, 1, 1, 1}),
+             packet(0x76, {kRsrc2, 5 << 1}), packet(0x76, {kUserData0, low(kResult), high(kResult)}),
+             packet(0x37, {5 << 8, low(kSizes), high(kSizes), 2, 3, 4}), // WRITE_DATA
+             packet(0x63, {low(kSizes), high(kSizes), kUserData0 + 2, 3}),
+             packet(0x16, {low(kSizes), high(kSizes), 0x8005})}); // DISPATCH_INDIRECT
+        const size_t at = (kResult - kSizes) / 4;
+        CHECK(data[at] == 2);
+        CHECK(data[at + 1] == 3);
+        CHECK(data[at + 2] == 4);
+        for (const auto& [words, text] :
+             {std::pair{packet(0x64, {0}), "packet opcode 0x64 is not handled"},
+              std::pair{packet(0x63, {low(kSizes) | 1, high(kSizes), kUserData0, 3}), "LOAD_SH_REG_INDEX"},
+              std::pair{packet(0x63, {low(kSizes), high(kSizes), 0x3ff, 3}), "LOAD_SH_REG_INDEX"}}) {
+            std::string message;
+            try {
+                run({words});
+            } catch (const Fault& fault) {
+                message = fault.what();
+            }
+            CHECK_MESSAGE(message.find(text) != std::string::npos, message);
+        }
+    }
+}
+
 TEST_CASE("a register that nobody wrote, or whose load was not waited for, is not read unseen") {
     Bench unwritten;
     unwritten.v(0, 1u);

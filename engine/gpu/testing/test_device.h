@@ -36,7 +36,7 @@ public:
     const Instance& instance() const { return instance_; }
     const LogLines& log() const { return lines_; }
 
-    /// False under a DRM shim, where submissions do nothing and buffers read back as zeros.
+    /// False under a DRM shim alone, where submissions do nothing and buffers read back as zeros.
     bool executes() const;
 
 private:
