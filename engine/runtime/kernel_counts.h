@@ -12,7 +12,8 @@ namespace vkinfer::runtime {
 struct KernelCounts {
     std::string_view chip; ///< whose code it is: "gfx1201", "navi31", "strix1"
     bool is_decode;        ///< one token; else many
-    std::string_view name; ///< shader variant; of attention with the type of K and V behind it: "attention_decode f16"
+    std::string_view name; ///< shader variant; of attention with the type of K and V behind it: "attention_decode f16",
+                           ///< of expert_gemm with the rows of a tile, and then per thousand flops of whole fragments
     double simd;           ///< of a SIMD's vector pipe, matrix products among them
     double lds;            ///< of a CU's LDS
     double lines;          ///< 128-byte lines through a CU's vector cache
@@ -22,9 +23,9 @@ struct KernelCounts {
 };
 
 std::span<const KernelCounts> kernel_counts();
-/// The row; where there is none for it, that of the dense kernel that does the same to the same weights
-/// ("expert_gemm.x" as "gemm_coopmat.x"), else of the costliest weight type. Null where the chip or the kind of kernel
-/// has none.
+/// The row; where there is none for it, the costliest of the kernel, of the same weights if they were counted at all.
+/// Experts' kernels that were not counted are taken for the dense ones that do the same ("expert_gemm.x 64" for
+/// "gemm_coopmat.x"). Null where the chip or the kind of kernel has none.
 const KernelCounts* find_kernel_counts(std::string_view chip, bool is_decode, std::string_view name);
 
 } // namespace vkinfer::runtime

@@ -3,11 +3,13 @@
 #include "base/error.h"
 #include "graph/plan.h"
 #include "graph/submit_budget.h"
+#include "kernels.gen.h"
 #include "runtime/kernel_counts.h"
 #include "runtime/step_profile.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <format>
 #include <optional>
 #include <utility>
@@ -29,24 +31,63 @@ struct Arithmetic {
     Bound bound = Bound::rate;
 };
 
+/// Pieces of `size` rows that the rows of all experts make: every token takes the shared ones and n_used of the others
+/// by chance.
+double expert_pieces(const models::ExpertConfig& experts, uint32_t n_shared, uint32_t n_tokens, uint32_t size) {
+    const double share = double(experts.n_used) / experts.n;
+    const double whole = std::ceil(double(n_tokens) / size);
+    if (share >= 1) return (n_shared + experts.n) * whole;
+    double pieces = 0;
+    for (uint32_t rows = 1; rows <= n_tokens; ++rows) { // of an expert: binomially distributed
+        const double log_chance = std::lgamma(n_tokens + 1.0) - std::lgamma(rows + 1.0) -
+                                  std::lgamma(n_tokens - rows + 1.0) + rows * std::log(share) +
+                                  (n_tokens - rows) * std::log1p(-share);
+        pieces += std::exp(log_chance) * std::ceil(double(rows) / size);
+    }
+    return n_shared * whole + experts.n * pieces;
+}
+
+/// What a dispatch is looked up as, its groups, and its flops in the unit of the table.
+struct CountedWork {
+    std::string name;
+    double groups = 0;
+    double flops = 0;
+};
+
+CountedWork work_of(const kernels::Dispatch& dispatch, double flops, const StepContext& step) {
+    CountedWork work{.name = std::string(dispatch.shader->name),
+                     .groups = double(dispatch.groups[0]) * dispatch.groups[1] * dispatch.groups[2],
+                     .flops = flops};
+    if (dispatch.pair_flops > 0) work.name += " " + step.cache_type;
+    if (dispatch.shader->kernel != "expert_gemm") return work;
+    // Whole fragments are multiplied, and there are as many groups as routing makes tiles.
+    using Spec = kernels::shader::ExpertGemmSpec;
+    const auto spec = [&](size_t offset) { return dispatch.specialization[offset / sizeof(uint32_t)]; };
+    const uint32_t tile_rows = spec(offsetof(Spec, tile_n)), fragment = spec(offsetof(Spec, frag_n));
+    const models::ExpertConfig& experts = step.planned.model.config.experts;
+    const uint32_t n_tokens = step.shape.n_tokens, n_used = spec(offsetof(Spec, n_used));
+    const uint32_t n_shared = n_used - std::min(n_used, experts.n_used);
+    work.name += std::format(" {}", tile_rows);
+    work.groups = dispatch.groups[0] * expert_pieces(experts, n_shared, n_tokens, tile_rows);
+    work.flops *= expert_pieces(experts, n_shared, n_tokens, fragment) * fragment / (double(n_tokens) * n_used);
+    return work;
+}
+
 /// By the clocks that the rig counted for the kernel; nothing where it has none.
 std::optional<Arithmetic> counted(const kernels::Dispatch& dispatch, double flops, const StepContext& step) {
     const DeviceRates& rates = step.rates;
     if (rates.chip == nullptr || flops == 0) return std::nullopt;
-    std::string name(dispatch.shader->name);
-    if (dispatch.pair_flops > 0) name += " " + step.cache_type;
-    const KernelCounts* counts = find_kernel_counts(rates.chip, step.shape.n_tokens == 1, name);
+    const CountedWork work = work_of(dispatch, flops, step);
+    const KernelCounts* counts = find_kernel_counts(rates.chip, step.shape.n_tokens == 1, work.name);
     if (counts == nullptr) return std::nullopt;
-    const double groups = double(dispatch.groups[0]) * dispatch.groups[1] * dispatch.groups[2];
-    const double simds = 2.0 * rates.compute_units, waves = groups * counts->group_waves, work = flops / 1000;
-    // Of indirect dispatches the groups are a bound.
-    const double per_simd = dispatch.indirect ? waves / simds : std::ceil(waves / simds);
-    const double busy = std::min<double>(rates.compute_units, groups);
+    const double waves = work.groups * counts->group_waves, kiloflops = work.flops / 1000;
+    const double per_simd = std::ceil(waves / (2.0 * rates.compute_units));
+    const double busy = std::min<double>(rates.compute_units, work.groups);
     const std::pair<double, Bound> terms[] = {
-        {counts->simd * work / waves * per_simd, Bound::vector},
-        {counts->lds * work / busy, Bound::lds},
-        {counts->lines * work / busy, Bound::cache},
-        {counts->wave * work / waves * std::ceil(per_simd / counts->occupancy), Bound::latency}};
+        {counts->simd * kiloflops / waves * per_simd, Bound::vector},
+        {counts->lds * kiloflops / busy, Bound::lds},
+        {counts->lines * kiloflops / busy, Bound::cache},
+        {counts->wave * kiloflops / waves * std::ceil(per_simd / counts->occupancy), Bound::latency}};
     const auto& [clocks, bound] = *std::ranges::max_element(terms, {}, &std::pair<double, Bound>::first);
     return Arithmetic{clocks / rates.clock_hz, bound};
 }

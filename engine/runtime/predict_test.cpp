@@ -35,7 +35,7 @@ TEST_CASE("every profile of a GPU that the table names finds its row") {
     }
 }
 
-TEST_CASE("counted kernels are kernels of the manifest, and the table has what a dense model needs") {
+TEST_CASE("counted kernels are kernels of the manifest, and the table has what models need") {
     for (const KernelCounts& row : kernel_counts()) {
         INFO(std::string(row.chip), " ", std::string(row.name));
         const std::string_view shader = row.name.substr(0, row.name.find(' '));
@@ -58,9 +58,21 @@ TEST_CASE("counted kernels are kernels of the manifest, and the table has what a
             CHECK(gemm->simd > products);
             CHECK(gemm->simd < 4 * products);
             CHECK(find_kernel_counts(chip, true, std::string("matvec.") + type + ".f32")->simd > gemm->simd);
-            CHECK(find_kernel_counts(chip, false, std::string("expert_gemm.") + type) == gemm);
+            for (const char* rows : {"16", "32", "64"}) {
+                const std::string name = std::string("expert_gemm.") + type + " " + rows;
+                const KernelCounts* experts = find_kernel_counts(chip, false, name);
+                REQUIRE(experts != nullptr);
+                CHECK(experts->name.starts_with("expert_gemm."));
+                CHECK(experts->name.ends_with(std::string(" ") + rows));
+                CHECK(experts->simd > products);
+            }
+            const std::string down = std::string("expert_down_one.") + type + ".f32";
+            CHECK(find_kernel_counts(chip, true, down)->name.starts_with("expert_down_one."));
         }
+        CHECK(find_kernel_counts(chip, false, "matvec.f32.f32")->name == "matvec.f32.f32"); // routers
+        CHECK(find_kernel_counts(chip, false, "expert_gemm.q5_1 32")->name.ends_with(" 32"));
         CHECK(find_kernel_counts(chip, false, "gemm_coopmat.q5_1") != nullptr); // not counted: the costliest
+        CHECK(find_kernel_counts(chip, true, "matvec.q4_0.f16")->name.starts_with("matvec.q4_0")); // or of that type
         CHECK(find_kernel_counts(chip, true, "attention_decode q8_0") != nullptr);
         CHECK(find_kernel_counts(chip, true, "rms_norm") == nullptr);
     }
