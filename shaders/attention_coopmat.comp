@@ -4,14 +4,16 @@
 // in which a lane keeps one query, so that maxima, sums and corrections are scalars of the lane and P goes from accumulator to
 // operand inside the registers. K and V are decoded from the cache straight into fragments; nothing passes through shared
 // memory and, unless in a team, no wave waits for another. See attention.comp for operands, windows and sinks.
-// A wave has 16 query rows of a tile and walks over its keys 32 at a time; grid: K/V heads x tiles x splits. Large heads are
-// shared by a team of waves with the same rows, each with a part of K's and of V's dimensions: they add up their parts of the
+// A wave has one or two sets of 16 query rows of a tile and walks over its keys 32 at a time; grid: K/V heads x tiles x splits.
+// Two sets share every decoded fragment of K and V; their queries may wait in shared memory, each wave's for itself. Large heads
+// are shared by a team of waves with the same rows, each with a part of K's and of V's dimensions: they add up their parts of the
 // scores through shared memory, 16 floats a lane for 32 keys and one barrier, and all know the probabilities.
 //
 // Order of dimensions in K and Q fragments is free as long as both agree; so is which dimension a row of O^T stands for. Both
 // are chosen such that a lane loads 16 bytes of consecutive cache at a time:
 //   K, lane group h, fragment f, element e: dimension (f / F * k_groups + h) * F * E + f % F * E + e,  F = key_fragments
 //   V, row r of fragment (set, j): dimension (r / w) * d + j of word set * 16 + r % w,  w = set_words, d = set_dims
+// Rows are counted such that a lane's sums are of eight consecutive ones (operand_row), keys of S^T as well as words of O^T.
 #include "common.glsl"
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
@@ -50,12 +52,18 @@ const float kMasked = -1e30;
 #define OPERAND(use) coopmat<float16_t, gl_ScopeSubgroup, 16, 16, use>
 #define SUMS coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
 
-OPERAND(gl_MatrixUseB) queries[n_key_fragments];
-SUMS acc[n_value_fragments];
-float m, l; // running maximum (in powers of two) and this lane's part of the denominator
+OPERAND(gl_MatrixUseB) queries[queries_shared != 0 ? 1 : row_sets * n_key_fragments];
+SUMS s[2 * row_sets];                  // scores of a round
+SUMS acc[row_sets * n_value_fragments];
+float m[row_sets], l[row_sets]; // running maximum (in powers of two) and this lane's part of the denominator
+uint position[row_sets];        // of the lane's queries
 uint lane_group, lane_row;
-uint position; // of the lane's query
-uint member;   // of the team
+uint member; // of the team
+
+// Queries that wait in shared memory: [wave][set][fragment][four elements][lane], what lanes hold twice but once.
+const uint query_words = n_each / 4;
+const uint query_lanes = kFragment * k_groups;
+shared uvec2 shared_queries[queries_shared != 0 ? local_size / 32 * row_sets * n_key_fragments * query_words * query_lanes : 1];
 
 const uint kSumWords = 4u; // of vec4 a lane: the scores of a round
 shared vec4 part_sums[team > 1 ? 2 * kSumWords * local_size : 1];
@@ -64,41 +72,72 @@ uint operand_group() { return k_groups > 1 ? lane_group : 0; }
 uint key_dim(uint fragment) {
     return (fragment / key_fragments * k_groups + operand_group()) * key_fragments * n_each + fragment % key_fragments * n_each;
 }
-// Row of an accumulator element: the key of a score, the row of a fragment of V.
-uint sum_row(uint i) { return rows_apart != 0 ? 2 * i + lane_group : 8 * lane_group + i; }
-SUMS scores(KvHead head, uint token) {
-    SUMS s = SUMS(0.0);
+// The row that a lane loads of an operand, and that element i of its sums belongs to.
+uint operand_row() { return rows_apart != 0 ? lane_row % 2 * 8 + lane_row / 2 : lane_row; }
+uint sum_row(uint i) { return 8 * lane_group + i; }
+
+uint shared_query(uint set, uint f) {
+    return ((gl_SubgroupID * row_sets + set) * n_key_fragments + f) * query_words * query_lanes + operand_group() * kFragment + lane_row;
+}
+OPERAND(gl_MatrixUseB) query(uint set, uint f) {
+    if (queries_shared == 0) return queries[set * n_key_fragments + f];
+    OPERAND(gl_MatrixUseB) x;
+    [[unroll]] for (uint w = 0; w < query_words; w++) {
+        const uvec2 four = shared_queries[shared_query(set, f) + w * query_lanes];
+        const f16vec2 a = unpackFloat2x16(four.x), b = unpackFloat2x16(four.y);
+        x[4 * w] = a.x;
+        x[4 * w + 1] = a.y;
+        x[4 * w + 2] = b.x;
+        x[4 * w + 3] = b.y;
+    }
+    return x;
+}
+
+// Scores of the fragments of keys first_u .. last_u - 1.
+void scores(KvHead head, uint token, uint first_u, uint last_u) {
     // The addresses begin at the lane's part of the key; what is left are constants. A load is a granule or less, of
     // lane groups side by side: the two parts of a dimension's place add up.
     const uint lane_dims = operand_group() * key_fragments * n_each;
-    KvHead key = kv_key(type_k, head, token + lane_row);
-    key.codes += kv_key_words(type_k, page_tokens, lane_dims);
-    if (team > 1) { // whole granules; whole blocks where there are any
-        key.codes += kv_key_words(type_k, page_tokens, member * key_dims);
-        key.scales += kv_key_scales(type_k, page_tokens, member * key_dims);
-        key.highs += kv_key_highs(page_tokens, member * key_dims);
+    KvHead keys[2];
+    [[unroll]] for (uint u = first_u; u < last_u; u++) {
+        KvHead key = kv_key(type_k, head, token + u * kFragment + operand_row());
+        key.codes += kv_key_words(type_k, page_tokens, lane_dims);
+        if (team > 1) { // whole granules; whole blocks where there are any
+            key.codes += kv_key_words(type_k, page_tokens, member * key_dims);
+            key.scales += kv_key_scales(type_k, page_tokens, member * key_dims);
+            key.highs += kv_key_highs(page_tokens, member * key_dims);
+        }
+        key.scales += kv_key_scales(type_k, page_tokens, lane_dims);
+        key.highs += kv_key_highs(page_tokens, lane_dims);
+        keys[u] = key;
+        [[unroll]] for (uint set = 0; set < row_sets; set++) s[u * row_sets + set] = SUMS(0.0);
     }
-    key.scales += kv_key_scales(type_k, page_tokens, lane_dims);
-    key.highs += kv_key_highs(page_tokens, lane_dims);
     [[unroll]] for (uint f = 0; f < n_key_fragments; f += key_fragments) {
-        f16vec2 k[16]; // key_fragments * n_each / 2 of them
-        kv_key_halves(type_k, key, page_tokens, f * k_groups * n_each, key_fragments * n_each, lane_dims % 32, k);
-        [[unroll]] for (uint ff = 0; ff < key_fragments; ff++) {
-            OPERAND(gl_MatrixUseA) a;
-            [[unroll]] for (uint e = 0; e < n_each; e += 2) {
-                a[e] = k[(ff * n_each + e) / 2].x;
-                a[e + 1] = k[(ff * n_each + e) / 2].y;
+        OPERAND(gl_MatrixUseA) a[2 * key_fragments];
+        [[unroll]] for (uint u = first_u; u < last_u; u++) {
+            f16vec2 k[16]; // key_fragments * n_each / 2 of them
+            kv_key_halves(type_k, keys[u], page_tokens, f * k_groups * n_each, key_fragments * n_each, lane_dims % 32, k);
+            [[unroll]] for (uint ff = 0; ff < key_fragments; ff++) {
+                [[unroll]] for (uint e = 0; e < n_each; e += 2) {
+                    a[u * key_fragments + ff][e] = k[(ff * n_each + e) / 2].x;
+                    a[u * key_fragments + ff][e + 1] = k[(ff * n_each + e) / 2].y;
+                }
             }
-            s = coopMatMulAdd(a, queries[f + ff], s);
+        }
+        [[unroll]] for (uint ff = 0; ff < key_fragments; ff++) {
+            [[unroll]] for (uint set = 0; set < row_sets; set++) {
+                const OPERAND(gl_MatrixUseB) q = query(set, f + ff);
+                [[unroll]] for (uint u = first_u; u < last_u; u++)
+                    s[u * row_sets + set] = coopMatMulAdd(a[u * key_fragments + ff], q, s[u * row_sets + set]);
+            }
         }
     }
-    return s;
 }
 
-void add_values(KvHead head, uint token, uint n_here, bool is_edge, OPERAND(gl_MatrixUseB) p) {
-    [[unroll]] for (uint s = 0; s < n_sets; s++) {
+void add_values(KvHead head, uint token, uint n_here, bool is_edge, OPERAND(gl_MatrixUseB) p[row_sets]) {
+    [[unroll]] for (uint words_at = 0; words_at < n_sets; words_at++) {
         // rows beyond are not stored
-        const uint word = member * n_words + min(s * kFragment + lane_row % set_words, n_words - 1);
+        const uint word = member * n_words + min(words_at * kFragment + operand_row() % set_words, n_words - 1);
         const uint lane_token = rows_apart != 0 ? 0 : n_each * lane_group; // rows_apart takes all sixteen tokens
         KvColumn column = kv_value_column(type_v, head, page_tokens, word, is_latent != 0);
         column.codes += is_latent != 0 ? (token + lane_token) * 16 : (token + lane_token) / 4 * n_words * team * 16;
@@ -118,34 +157,29 @@ void add_values(KvHead head, uint token, uint n_here, bool is_edge, OPERAND(gl_M
         [[unroll]] for (uint j = 0; j < set_dims; j++) {
             OPERAND(gl_MatrixUseA) v;
             [[unroll]] for (uint e = 0; e < n_each; e += 2) {
-                // elements e and e + 1: neighbours, or two apart
-                const uint a = rows_apart != 0 ? (e < 8 ? 2 * e : 2 * e - 15) : e;
-                const uint b = rows_apart != 0 ? a + 2 : a + 1;
-                f16vec2 scale = d[a / 2], minimum = dm[a / 2];
-                if (rows_apart != 0) {
-                    scale = a % 2 == 0 ? f16vec2(d[a / 2].x, d[b / 2].x) : f16vec2(d[a / 2].y, d[b / 2].y);
-                    minimum = a % 2 == 0 ? f16vec2(dm[a / 2].x, dm[b / 2].x) : f16vec2(dm[a / 2].y, dm[b / 2].y);
-                }
                 f16vec2 pair;
                 if (set_words == kFragment) {
-                    pair = kv_pair_halves(type_v, j, words[a], words[b], highs[a], highs[b], scale, minimum);
+                    pair = kv_pair_halves(type_v, j, words[e], words[e + 1], highs[e], highs[e + 1], d[e / 2], dm[e / 2]);
                 } else { // rows beyond set_words take the upper dimensions of the word
-                    const uint shift = lane_row / set_words * set_dims;
-                    pair = kv_pair_halves_at(type_v, j + shift, words[a], words[b], highs[a], highs[b], scale, minimum);
+                    const uint shift = operand_row() / set_words * set_dims;
+                    pair = kv_pair_halves_at(type_v, j + shift, words[e], words[e + 1], highs[e], highs[e + 1], d[e / 2], dm[e / 2]);
                 }
                 if (is_edge) { // never written: not even times zero
-                    pair = f16vec2(lane_token + a < n_here ? pair.x : 0.0hf, lane_token + b < n_here ? pair.y : 0.0hf);
+                    pair = f16vec2(lane_token + e < n_here ? pair.x : 0.0hf, lane_token + e + 1 < n_here ? pair.y : 0.0hf);
                 }
                 v[e] = pair.x;
                 v[e + 1] = pair.y;
             }
-            acc[s * set_dims + j] = coopMatMulAdd(v, p, acc[s * set_dims + j]);
+            [[unroll]] for (uint set = 0; set < row_sets; set++) {
+                const uint to = set * n_value_fragments + words_at * set_dims + j;
+                acc[to] = coopMatMulAdd(v, p[set], acc[to]);
+            }
         }
     }
 }
 
 // The team's sums of its members' parts of the scores. Rounds alternate between two buffers, so that one barrier is enough.
-void add_parts(inout SUMS s[2], uint buffer_index) {
+void add_parts(uint buffer_index) {
     const uint lane = gl_SubgroupInvocationID, first_wave = gl_SubgroupID - member;
     const uint buffer_at = buffer_index * kSumWords * local_size;
     [[unroll]] for (uint w = 0; w < kSumWords; w++) {
@@ -162,55 +196,108 @@ void add_parts(inout SUMS s[2], uint buffer_index) {
     }
 }
 
-// Keys base .. base + kStep - 1 of a page; those from `end` on do not exist. s: a team's scores.
-void round_of(SUMS s[2], KvHead k_head, KvHead v_head, uint base, uint end, bool is_edge) {
+// Keys base .. base + kStep - 1 of a page; those from `end` on do not exist. A team's scores are there already.
+void round_of(KvHead k_head, KvHead v_head, uint base, uint end, bool is_edge) {
     const uint slot = base % page_tokens;
-    float largest = m;
+    float largest[row_sets];
+    [[unroll]] for (uint set = 0; set < row_sets; set++) largest[set] = m[set];
+    if (team == 1 && queries_shared != 0) scores(k_head, slot, 0, 2); // both at once: queries are loaded once
     [[unroll]] for (uint u = 0; u < 2; u++) {
-        if (team == 1) s[u] = scores(k_head, slot + u * kFragment); // here: fewer moves on RDNA3 than before the branch
-        [[unroll]] for (uint i = 0; i < 8; i++) {
-            if (is_edge) {
-                const uint at = base + u * kFragment + sum_row(i);
-                const bool is_visible = at <= position && position - at < push.window && at < end;
-                s[u][i] = is_visible ? s[u][i] : kMasked;
+        if (team == 1 && queries_shared == 0) scores(k_head, slot, u, u + 1); // here: fewer moves on RDNA3 than before the branch
+        [[unroll]] for (uint set = 0; set < row_sets; set++) {
+            [[unroll]] for (uint i = 0; i < 8; i++) {
+                const uint x = u * row_sets + set;
+                if (is_edge) {
+                    const uint at = base + u * kFragment + sum_row(i);
+                    const bool is_visible = at <= position[set] && position[set] - at < push.window && at < end;
+                    s[x][i] = is_visible ? s[x][i] : kMasked;
+                }
+                largest[set] = max(largest[set], s[x][i]);
             }
-            largest = max(largest, s[u][i]);
         }
     }
-    largest = max(largest, subgroupShuffleXor(largest, 16));
-    if (subgroupAny(largest > m)) {
-        const float correction = exp2(m - largest);
-        l *= correction;
-        m = largest;
-        [[unroll]] for (uint f = 0; f < n_value_fragments; f++) {
-            [[unroll]] for (uint i = 0; i < 8; i++) acc[f][i] *= correction;
+    bool grows = false;
+    [[unroll]] for (uint set = 0; set < row_sets; set++) {
+        largest[set] = max(largest[set], subgroupShuffleXor(largest[set], 16));
+        grows = grows || largest[set] > m[set];
+    }
+    if (subgroupAny(grows)) {
+        [[unroll]] for (uint set = 0; set < row_sets; set++) {
+            const float correction = exp2(m[set] - largest[set]);
+            l[set] *= correction;
+            m[set] = largest[set];
+            [[unroll]] for (uint f = 0; f < n_value_fragments; f++) {
+                [[unroll]] for (uint i = 0; i < 8; i++) acc[set * n_value_fragments + f][i] *= correction;
+            }
         }
     }
     [[unroll]] for (uint u = 0; u < 2; u++) {
-        OPERAND(gl_MatrixUseB) p;
-        [[unroll]] for (uint i = 0; i < 8; i += 2) {
-            float a = exp2(s[u][i] - m), b = exp2(s[u][i + 1] - m);
-            if (is_edge) { // a row that sees nothing yet has m = kMasked too
-                a = s[u][i] > kMasked ? a : 0.0;
-                b = s[u][i + 1] > kMasked ? b : 0.0;
-            }
-            l += a + b;
-            const f16vec2 own = f16vec2(a, b);
-            if (rows_apart != 0) { // the lane groups hold even and odd keys; each lane needs all of them
-                const f16vec2 other = unpackFloat2x16(subgroupShuffleXor(packFloat2x16(own), 16));
-                const f16vec2 even = lane_group == 0 ? own : other, odd = lane_group == 0 ? other : own;
-                p[i] = even.x;
-                p[i + 1] = even.y;
-                p[8 + i] = odd.x;
-                p[8 + i + 1] = odd.y;
-            } else {
-                p[i] = own.x;
-                p[i + 1] = own.y;
+        OPERAND(gl_MatrixUseB) p[row_sets];
+        [[unroll]] for (uint set = 0; set < row_sets; set++) {
+            const uint x = u * row_sets + set;
+            [[unroll]] for (uint i = 0; i < 8; i += 2) {
+                float a = exp2(s[x][i] - m[set]), b = exp2(s[x][i + 1] - m[set]);
+                if (is_edge) { // a row that sees nothing yet has m = kMasked too
+                    a = s[x][i] > kMasked ? a : 0.0;
+                    b = s[x][i + 1] > kMasked ? b : 0.0;
+                }
+                l[set] += a + b;
+                const f16vec2 own = f16vec2(a, b);
+                if (rows_apart != 0) { // the lane groups hold keys 0 to 7 and 8 to 15; each lane needs all of them
+                    const f16vec2 other = unpackFloat2x16(subgroupShuffleXor(packFloat2x16(own), 16));
+                    const f16vec2 lower = lane_group == 0 ? own : other, upper = lane_group == 0 ? other : own;
+                    p[set][i] = lower.x;
+                    p[set][i + 1] = lower.y;
+                    p[set][8 + i] = upper.x;
+                    p[set][8 + i + 1] = upper.y;
+                } else {
+                    p[set][i] = own.x;
+                    p[set][i + 1] = own.y;
+                }
             }
         }
         if (!is_edge || base + u * kFragment < end) {
             const uint n_here = is_edge ? min(kFragment, end - (base + u * kFragment)) : kFragment;
             add_values(v_head, slot + u * kFragment, n_here, is_edge, p);
+        }
+    }
+}
+
+// A row of the tile.
+void store(Tile tile, uint kv_head, uint set, uint row, float total) {
+    float factor = 1.0;
+    uint to;
+    if (is_split != 0) { // attention_combine.comp adds the sink and divides
+        const uint r = row - tile.first_row;
+        to = (((gl_WorkGroupID.y * n_kv_heads + kv_head) * gl_NumWorkGroups.z + gl_WorkGroupID.z) * n_rows + r) * (value_size + 2);
+        if (lane_group == 0 && member == 0) {
+            partials[to + value_size] = m[set];
+            partials[to + value_size + 1] = total;
+        }
+    } else {
+        if (has_sinks != 0) {
+            const float sink = AddrF32(push.sinks).v[kv_head * group + row % group] * kLog2E;
+            const float largest = max(m[set], sink);
+            factor = exp2(m[set] - largest);
+            total = total * factor + exp2(sink - largest);
+        }
+        factor /= total;
+        to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * value_size;
+    }
+    [[unroll]] for (uint words_at = 0; words_at < n_sets; words_at++) {
+        [[unroll]] for (uint j = 0; j < set_dims; j++) {
+            [[unroll]] for (uint i = 0; i < 8; i++) {
+                const uint r = sum_row(i);
+                const uint word = words_at * kFragment + r % set_words;
+                if (n_words % set_words != 0 && word >= n_words) continue; // else nothing between stores that go together
+                const uint dim = (member * n_words + word) * word_dims + r / set_words * set_dims + j;
+                const float value = acc[set * n_value_fragments + words_at * set_dims + j][i] * factor;
+                if (is_split != 0) {
+                    partials[to + dim] = value;
+                } else {
+                    y[to + dim] = value;
+                }
+            }
         }
     }
 }
@@ -222,34 +309,40 @@ void main() {
     if (tile_index >= counts[kCountTiles]) return;
     const Tile tile = tile_of(tiles[2 * tile_index], tiles[2 * tile_index + 1]);
     const uint last_row = tile.n_tokens * group - 1;
-    const uint wave_row = tile.first_row + gl_SubgroupID / team * kFragment;
+    const uint wave_row = tile.first_row + gl_SubgroupID / team * (row_sets * kFragment);
     if (team == 1 && wave_row > last_row) return; // else it must meet the barriers
     member = gl_SubgroupID % team;
     lane_row = gl_SubgroupInvocationID % kFragment;
     lane_group = gl_SubgroupInvocationID / kFragment;
 
-    const uint row = min(wave_row + lane_row, last_row);
-    const uint token = row / group;
-    position = tile.first_position + token;
     const uint first_position = tile.first_position + min(wave_row, last_row) / group; // of the wave's rows
-    const uint last_position = tile.first_position + min(wave_row + kFragment - 1, last_row) / group;
-    {
+    const uint last_position = tile.first_position + min(wave_row + row_sets * kFragment - 1, last_row) / group;
+    [[unroll]] for (uint set = 0; set < row_sets; set++) {
+        const uint row = min(wave_row + set * kFragment + lane_row, last_row);
+        const uint token = row / group;
+        position[set] = tile.first_position + token;
         const uint from = ((tile.first_token + token) * push.q_stride + (kv_head * group + row % group) * head_size +
                            member * key_dims) / 4;
         [[unroll]] for (uint f = 0; f < n_key_fragments; f++) {
             const uint dim = key_dim(f);
             [[unroll]] for (uint e = 0; e < n_each; e += 4) {
                 const vec4 x = q[from + (dim + e) / 4] * (push.scale * kLog2E);
-                queries[f][e] = float16_t(x.x);
-                queries[f][e + 1] = float16_t(x.y);
-                queries[f][e + 2] = float16_t(x.z);
-                queries[f][e + 3] = float16_t(x.w);
+                if (queries_shared != 0) { // what another lane stores too is the same
+                    shared_queries[shared_query(set, f) + e / 4 * query_lanes] =
+                        uvec2(packFloat2x16(f16vec2(x.xy)), packFloat2x16(f16vec2(x.zw)));
+                    continue;
+                }
+                queries[set * n_key_fragments + f][e] = float16_t(x.x);
+                queries[set * n_key_fragments + f][e + 1] = float16_t(x.y);
+                queries[set * n_key_fragments + f][e + 2] = float16_t(x.z);
+                queries[set * n_key_fragments + f][e + 3] = float16_t(x.w);
             }
         }
+        m[set] = kMasked;
+        l[set] = 0.0;
     }
-    m = kMasked;
-    l = 0.0;
-    [[unroll]] for (uint f = 0; f < n_value_fragments; f++) acc[f] = SUMS(0.0);
+    if (queries_shared != 0) subgroupBarrier();
+    [[unroll]] for (uint f = 0; f < row_sets * n_value_fragments; f++) acc[f] = SUMS(0.0);
 
     // The same share of pages for all waves of a tile, from the first key that its first row sees to the last of its last row.
     const uint tile_first = tile.first_position + tile.first_row / group;
@@ -264,54 +357,22 @@ void main() {
         const uint page = pages[tile.sequence * max_pages + base / page_tokens];
         const KvHead k_head = kv_head_of(type_k, push.k_pool, page, n_kv_heads, page_tokens, head_size, kv_head);
         const KvHead v_head = kv_head_of(type_v, push.v_pool, page, n_kv_heads, page_tokens, value_row, kv_head);
-        SUMS s[2];
         if (team > 1) {
-            [[unroll]] for (uint u = 0; u < 2; u++) s[u] = scores(k_head, base % page_tokens + u * kFragment);
-            add_parts(s, base / kStep % 2);
+            [[unroll]] for (uint u = 0; u < 2; u++) scores(k_head, base % page_tokens, u, u + 1);
+            add_parts(base / kStep % 2);
             if (base > last_position) continue;
         }
         if (base + kStep - 1 <= first_position && last_position - base < push.window) {
-            round_of(s, k_head, v_head, base, end, false);
+            round_of(k_head, v_head, base, end, false);
         } else {
-            round_of(s, k_head, v_head, base, end, true);
+            round_of(k_head, v_head, base, end, true);
         }
     }
 
-    float total = l + subgroupShuffleXor(l, 16);
-    if (wave_row + lane_row > last_row) return;
-    float factor = 1.0;
-    uint to;
-    if (is_split != 0) { // attention_combine.comp adds the sink and divides
-        const uint r = wave_row - tile.first_row + lane_row;
-        to = (((tile_index * n_kv_heads + kv_head) * gl_NumWorkGroups.z + split) * n_rows + r) * (value_size + 2);
-        if (lane_group == 0 && member == 0) {
-            partials[to + value_size] = m;
-            partials[to + value_size + 1] = total;
-        }
-    } else {
-        if (has_sinks != 0) {
-            const float sink = AddrF32(push.sinks).v[kv_head * group + row % group] * kLog2E;
-            const float largest = max(m, sink);
-            factor = exp2(m - largest);
-            total = total * factor + exp2(sink - largest);
-        }
-        factor /= total;
-        to = (tile.first_token + token) * push.y_stride + (kv_head * group + row % group) * value_size;
-    }
-    [[unroll]] for (uint s = 0; s < n_sets; s++) {
-        [[unroll]] for (uint j = 0; j < set_dims; j++) {
-            [[unroll]] for (uint i = 0; i < 8; i++) {
-                const uint r = sum_row(i);
-                const uint word = s * kFragment + r % set_words;
-                if (word >= n_words) continue;
-                const uint dim = (member * n_words + word) * word_dims + r / set_words * set_dims + j;
-                const float value = acc[s * set_dims + j][i] * factor;
-                if (is_split != 0) {
-                    partials[to + dim] = value;
-                } else {
-                    y[to + dim] = value;
-                }
-            }
-        }
+    [[unroll]] for (uint set = 0; set < row_sets; set++) {
+        const float total = l[set] + subgroupShuffleXor(l[set], 16);
+        const uint first_row = wave_row + set * kFragment;
+        if (first_row + lane_row > last_row) return;
+        store(tile, kv_head, set, first_row + lane_row, total);
     }
 }

@@ -206,6 +206,40 @@ TEST_CASE("attention of large heads and of MLA's compiles without spills or scra
     }
 }
 
+TEST_CASE("attention of one and two sets of rows a wave compiles without spills or scratch") {
+    using enum format::TensorType;
+    gpu::Instance instance;
+    gpu::Device device(instance, "", {.capture_statistics = true});
+    kernels::Policy policy = kernels::choose_policy(device.capabilities(), {});
+    policy.fragments = kernels::expected_fragment_map(policy, device.info().name);
+    if (!policy.fragments.is_known()) return;
+    kernels::PipelineStore pipelines(device);
+    for (const uint32_t head_size : {64u, 80u, 128u}) {
+        for (const auto& [k, v] : {std::pair{f16, f16}, std::pair{q8_0, q8_0}, std::pair{q5_1, q5_1},
+                                   std::pair{q4_0, q4_0}, std::pair{f16, q4_0}, std::pair{q8_0, f16}}) {
+            if (head_size == 80 && (k != f16 || v != f16)) continue; // no number of blocks
+            for (const uint32_t n_tokens : {16u, 4096u}) {
+                INFO(head_size, " ", std::string(format::to_string(k)), " ", std::string(format::to_string(v)));
+                kernels::Attention op{.shape = {.n_heads = 16,
+                                                .n_kv_heads = 4,
+                                                .head_size = head_size,
+                                                .type_k = k,
+                                                .type_v = v,
+                                                .max_pages = 8},
+                                      .n_tokens = n_tokens,
+                                      .n_tiles = 8};
+                op.q_stride = op.y_stride = 16 * head_size;
+                op.rows_per_tile = kernels::attention_rows(op.shape, op.n_tokens, policy);
+                CHECK(op.rows_per_tile == (n_tokens == 16 ? 64 : 128));
+                const kernels::Dispatch dispatch = kernels::lower(op, policy).dispatches[0];
+                CHECK(dispatch.shader->name == "attention_coopmat");
+                pipelines.get(dispatch);
+            }
+        }
+    }
+    check_code(pipelines);
+}
+
 TEST_CASE("attention on fragments from shared memory compiles without spills or scratch") {
     using enum format::TensorType;
     gpu::Instance instance;

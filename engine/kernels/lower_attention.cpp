@@ -11,8 +11,10 @@ namespace {
 using format::TensorType;
 
 constexpr uint32_t kFragment = 16;       // of shaders/attention_coopmat.comp
-constexpr uint32_t kCoopmatWaves = 4;    // most waves of a workgroup with rows of their own, 16 each
+constexpr uint32_t kCoopmatWaves = 4;    // most waves of a workgroup with rows of their own, 16 or 32 each
 constexpr uint32_t kCoopmatMaxWaves = 8; // with all that share a row
+constexpr uint32_t kMaxTwoSets = 128;    // head size: 128 registers for O, 32 KiB of shared memory for Q
+constexpr uint32_t kFilledWaves = 4;     // of a compute unit: two a SIMD
 constexpr uint32_t kMaxTeam = 8;         // waves that share a row
 constexpr uint32_t kStagedMaxKey = 192;  // of shaders/attention_staged.comp: registers of Q and O in every wave
 constexpr uint32_t kStagedMaxValue = 128;
@@ -23,6 +25,11 @@ constexpr uint32_t kCoopmatMinTokens = 16;  // fewer leave most rows of a tile e
 /// Types whose values halves can hold (kv_halves.glsl).
 bool is_half_type(TensorType type) {
     return is_kv_type(type) && type != TensorType::f32 && type != TensorType::bf16;
+}
+
+/// Registers of a lane for Q and O of 16 rows.
+uint32_t coopmat_registers(const AttentionShape& shape, uint32_t team, const Policy& policy) {
+    return shape.head_size / team / (2 * policy.fragments.k_groups) + shape.v_size() / team / 2;
 }
 
 /// Waves that share a row of queries on fragments that are filled in registers; 0 where such attention cannot run.
@@ -39,10 +46,24 @@ uint32_t coopmat_team(const AttentionShape& shape, const Policy& policy) {
     const uint32_t value_unit = std::max(kFragment, format::traits(shape.type_v).block_elements);
     for (uint32_t team = 1; team <= kMaxTeam; ++team) {
         if (shape.head_size % (team * key_unit) != 0 || shape.v_size() % (team * value_unit) != 0) continue;
-        const uint32_t registers = shape.head_size / team / (2 * k_groups) + shape.v_size() / team / 2;
-        if (registers <= kCoopmatRegisters) return team;
+        if (coopmat_registers(shape, team, policy) <= kCoopmatRegisters) return team;
     }
     return 0;
+}
+
+/// Sets of 16 query rows of a wave: two share what is decoded, where half as many waves fill the device too.
+uint32_t coopmat_row_sets(const AttentionShape& shape, uint32_t n_tokens, uint32_t team, const Policy& policy) {
+    if (team != 1 || shape.head_size > kMaxTwoSets || shape.v_size() > kMaxTwoSets) return 1;
+    return n_tokens * shape.n_heads / (2 * kFragment) >= kFilledWaves * policy.compute_units ? 2 : 1;
+}
+
+/// The team of tiles of so many rows, which tell what runs.
+uint32_t coopmat_team_of(const AttentionShape& shape, uint32_t rows_per_tile, const Policy& policy) {
+    return rows_per_tile % kFragment == 0 ? coopmat_team(shape, policy) : 0;
+}
+
+uint32_t row_sets_of(uint32_t rows_per_tile) {
+    return std::max(1u, rows_per_tile / (kCoopmatWaves * kFragment));
 }
 
 /// Rows of a tile of attention whose fragments are loaded from shared memory; 0 where such attention cannot run.
@@ -153,10 +174,17 @@ uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Po
     if (n_tokens <= 4) return std::min(group, plain_rows(shape, policy)); // decode: a tile per token
     if (n_tokens >= kCoopmatMinTokens) {
         if (const uint32_t team = coopmat_team(shape, policy); team != 0)
-            return std::min(kCoopmatWaves, std::max(1u, kCoopmatMaxWaves / team)) * kFragment;
+            return std::min(kCoopmatWaves, std::max(1u, kCoopmatMaxWaves / team)) * kFragment *
+                   coopmat_row_sets(shape, n_tokens, team, policy);
         if (const uint32_t rows = staged_rows(shape, policy); rows != 0) return rows;
     }
     return plain_rows(shape, policy);
+}
+
+uint32_t attention_waves(const AttentionShape& shape, uint32_t rows_per_tile, const Policy& policy) {
+    if (const uint32_t team = coopmat_team_of(shape, rows_per_tile, policy); team != 0)
+        return rows_per_tile / (row_sets_of(rows_per_tile) * kFragment) * team;
+    return rows_per_tile == staged_rows(shape, policy) ? kCoopmatWaves : 1;
 }
 
 uint32_t attention_decode_rows(const AttentionShape& shape, const Policy& policy) {
@@ -262,14 +290,15 @@ Lowered lower(const AttentionDecode& op, const Policy& policy) {
 Lowered lower(const Attention& op, const Policy& policy) {
     enum : uint32_t { kCounts, kTiles, kPages, kQ, kY, kKv, kPartials };
     Dispatch dispatch;
-    const uint32_t team = op.rows_per_tile % kFragment == 0 ? coopmat_team(op.shape, policy) : 0;
-    if (team != 0) {
-        auto spec = attention_spec<shader::AttentionCoopmatSpec>(op, op.rows_per_tile / kFragment * team *
-                                                                         policy.tiles.subgroup_size);
+    if (const uint32_t team = coopmat_team_of(op.shape, op.rows_per_tile, policy); team != 0) {
+        auto spec = attention_spec<shader::AttentionCoopmatSpec>(
+            op, attention_waves(op.shape, op.rows_per_tile, policy) * policy.tiles.subgroup_size);
         spec.k_groups = policy.fragments.k_groups;
         spec.rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart;
         spec.key_fragments = key_fragments(op.shape, policy, team);
         spec.team = team;
+        spec.row_sets = row_sets_of(op.rows_per_tile);
+        spec.queries_shared = spec.row_sets * coopmat_registers(op.shape, team, policy) > kCoopmatRegisters;
         dispatch.shader = shader_of("attention_coopmat");
         dispatch.specialization = spec_words(spec);
     } else if (const CoopmatTiles& tiles = policy.tiles; op.rows_per_tile == staged_rows(op.shape, policy)) {

@@ -266,6 +266,8 @@ bool is_kv_type(format::TensorType type);
 uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Policy& policy);
 /// The same for steps with one token of each sequence (AttentionDecode).
 uint32_t attention_decode_rows(const AttentionShape& shape, const Policy& policy);
+/// Waves of a workgroup of Attention with such tiles.
+uint32_t attention_waves(const AttentionShape& shape, uint32_t rows_per_tile, const Policy& policy);
 /// Bytes of one page of K or V: kv heads x page_tokens rows, codes and scales.
 uint64_t kv_page_bytes(format::TensorType type, uint32_t n_kv_heads, uint32_t page_tokens, uint32_t head_size);
 

@@ -51,8 +51,9 @@ models::StepShape StepShapes::shape_of(uint32_t n_tokens, uint32_t n_outputs) co
 void StepShapes::set_splits(models::StepShape& shape, uint32_t longest) const {
     // K/V is split so that a device is filled, eight waves a compute unit; a prefill fills it by itself. A split has
     // a page at least. Powers of two, so that a growing sequence meets few shapes.
-    const uint32_t groups = heads_.n_kv_heads * shape.n_tiles;
-    const uint32_t wanted = (policy_.compute_units * 8 + groups - 1) / groups;
+    const uint32_t waves = heads_.n_kv_heads * shape.n_tiles *
+                           (shape.is_decode ? 1 : kernels::attention_waves(heads_, shape.rows_per_tile, policy_));
+    const uint32_t wanted = (policy_.compute_units * 8 + waves - 1) / waves;
     const uint32_t pages = std::max(1u, (longest + limits_.page_tokens - 1) / limits_.page_tokens);
     shape.n_splits = std::min({policy_.attention_max_splits, std::bit_ceil(wanted), std::bit_ceil(pages)});
 }

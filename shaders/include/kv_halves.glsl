@@ -1,16 +1,27 @@
 // The KV cache as pairs of halves, for fragments of cooperative matrices. Types f16, q8_0, q5_1, q5_0, q4_1, q4_0 and iq4_nl:
-// f32 and bf16 may hold what halves do not. A code c becomes the half 1024 + c by its bits alone; taking 1024 off is exact.
+// f32 and bf16 may hold what halves do not. A code c becomes the half 1024 + c by its bits alone, or 64 + c where its lowest bit is
+// bit 4; taking 1024 or 64 off is exact.
 
-// value = (code - offset) * d + m on pairs whose codes are the low bytes of the halves of `codes`.
-f16vec2 kv_scaled_pair(uint type, uint codes, f16vec2 d, f16vec2 m) {
+// value = (code - offset) * d + m on pairs whose codes begin in bit 0, or 4 if is_upper, of the halves of `codes`.
+f16vec2 kv_scaled_pair(uint type, uint codes, bool is_upper, f16vec2 d, f16vec2 m) {
     if (type == kKvIq4Nl) {
+        if (is_upper) codes >>= 4;
         const int lo = int(iq4_level(codes & 15u) << 24) >> 24, hi = int(iq4_level(codes >> 16) << 24) >> 24;
         return f16vec2(lo, hi) * d;
     }
-    const f16vec2 raised = unpackFloat2x16(codes | 0x64006400u);
-    if (kv_has_minimum(type)) return fma(raised - f16vec2(1024.0hf), d, m);
-    const float16_t offset = type == kKvQ8_0 ? 1152.0hf : type == kKvQ5_0 ? 1040.0hf : 1032.0hf;
-    return (raised - f16vec2(offset)) * d;
+    const f16vec2 raised = unpackFloat2x16(codes | (is_upper ? 0x54005400u : 0x64006400u));
+    const float16_t base = is_upper ? 64.0hf : 1024.0hf;
+    if (kv_has_minimum(type)) return fma(raised - f16vec2(base), d, m);
+    const float16_t offset = type == kKvQ8_0 ? 128.0hf : type == kKvQ5_0 ? 16.0hf : 8.0hf;
+    return (raised - f16vec2(base + offset)) * d;
+}
+// The same of pair n of halves that hold four or two codes each, and of the bits above, if the type has any.
+f16vec2 kv_nth_pair(uint type, uint halves, uint n, uint high, f16vec2 d, f16vec2 m) {
+    if (type == kKvQ8_0) return kv_scaled_pair(type, (halves >> (8 * n)) & 0x00ff00ffu, false, d, m);
+    const bool is_upper = n % 2 != 0;
+    uint codes = (halves >> (8 * (n / 2))) & (is_upper ? 0x00f000f0u : 0x000f000fu);
+    if (kv_has_high_bits(type)) codes |= high << (is_upper ? 8 : 4);
+    return kv_scaled_pair(type, codes, is_upper, d, m);
 }
 
 // Scale and minimum of a block, twice.
@@ -30,14 +41,10 @@ void kv_scale_halves(uint type, uint64_t scales, uint index, out f16vec2 d, out 
 void kv_word_halves(uint type, uint word, uint high, f16vec2 d, f16vec2 m, out f16vec2 x[4]) {
     if (type == kKvF16) {
         x[0] = unpackFloat2x16(word);
-    } else if (type == kKvQ8_0) {
-        x[0] = kv_scaled_pair(type, word & 0x00ff00ffu, d, m);
-        x[1] = kv_scaled_pair(type, (word >> 8) & 0x00ff00ffu, d, m);
-    } else {
-        uint c[4];
-        kv_codes8(type, word, high, c);
-        [[unroll]] for (uint j = 0; j < 4; j++) x[j] = kv_scaled_pair(type, c[j], d, m);
+        return;
     }
+    [[unroll]] for (uint j = 0; j < (type == kKvQ8_0 ? 2 : 4); j++)
+        x[j] = kv_nth_pair(type, word, j, ((high >> (2 * j)) & 1u) | ((high >> (2 * j + 1)) & 1u) << 16, d, m);
 }
 
 // n = 8, 16 or 32 elements from dimension `dim` on in order, a multiple of n, of a token's K whose addresses were advanced to
@@ -115,10 +122,7 @@ void kv_column_scales(uint type, KvColumn column, uint token, uint n, out f16vec
 f16vec2 kv_pair_halves(uint type, uint j, uint a, uint b, uint high_a, uint high_b, f16vec2 d, f16vec2 m) {
     const uint both = pack32(u16vec2(unpack16(a)[j % 2], unpack16(b)[j % 2]));
     if (type == kKvF16) return unpackFloat2x16(both);
-    if (type == kKvQ8_0) return kv_scaled_pair(type, (both >> (8 * (j / 2))) & 0x00ff00ffu, d, m);
-    uint codes = (both >> (4 * (j / 2))) & 0x000f000fu;
-    if (kv_has_high_bits(type)) codes |= ((high_a >> j) & 1u) << 4 | ((high_b >> j) & 1u) << 20;
-    return kv_scaled_pair(type, codes, d, m);
+    return kv_nth_pair(type, both, j / 2, ((high_a >> j) & 1u) | ((high_b >> j) & 1u) << 16, d, m);
 }
 
 // The same for a j that differs between lanes.
@@ -126,8 +130,8 @@ f16vec2 kv_pair_halves_at(uint type, uint j, uint a, uint b, uint high_a, uint h
     const uint shift = 16 * (j & 1u);
     const uint both = ((a >> shift) & 0xffffu) | (b >> shift) << 16;
     if (type == kKvF16) return unpackFloat2x16(both);
-    if (type == kKvQ8_0) return kv_scaled_pair(type, (both >> (8 * (j / 2))) & 0x00ff00ffu, d, m);
+    if (type == kKvQ8_0) return kv_nth_pair(type, both, j / 2, 0, d, m);
     uint codes = (both >> (4 * (j / 2))) & 0x000f000fu;
     if (kv_has_high_bits(type)) codes |= ((high_a >> j) & 1u) << 4 | ((high_b >> j) & 1u) << 20;
-    return kv_scaled_pair(type, codes, d, m);
+    return kv_scaled_pair(type, codes, false, d, m);
 }
