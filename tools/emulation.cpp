@@ -131,9 +131,9 @@ void print_phase(const Phase& phase, const std::map<std::string, std::string>& n
     const auto clocks = [](const json::value& kernel) { return number(kernel.at("model").at("clocks")); };
     std::ranges::sort(kernels, std::greater<>(), clocks);
     std::printf("\n%s\n", phase.title.c_str());
-    std::printf("%5s %7s %5s %4s %8s %7s %5s %5s %5s | %9s %9s %9s %9s %9s %9s %9s %8s  %s\n", "disp.", "waves",
+    std::printf("%5s %7s %5s %4s %8s %7s %5s %5s %5s | %9s %9s %9s %9s %9s %9s %9s %9s %8s  %s\n", "disp.", "waves",
                 "VGPRs", "occ.", "instr./w", "WMMA/w", "lines", "LDS", "wave", "clocks/d.", "vector", "scalar",
-                "memory", "LDS", "DRAM", "latency", "bound", "pipeline");
+                "memory", "LDS", "DRAM", "latency", "together", "bound", "pipeline");
     const double ghz = number(phase.counts.at("chip").at("clock_ghz"));
     double total = 0;
     for (const json::value& kernel : kernels) {
@@ -146,12 +146,12 @@ void print_phase(const Phase& phase, const std::map<std::string, std::string>& n
         const auto name = names.find(std::string(kernel.at("code").as_string()));
         std::printf(
             "%5.0f %7.0f %5.0f %4.0f %8.0f %7.0f %4.0f%% %5.2f %5.0f | %9.0f %9.0f %9.0f %9.0f %9.0f %9.0f %9.0f "
-            "%8s  %s\n",
+            "%9.0f %8s  %s\n",
             n, waves / n, number(kernel.at("vgprs")), number(kernel.at("occupancy")), instructions / waves,
             number(kernel.at("instructions").at("matrix")) / waves, 100 * number(kernel.at("loads").at("line_use")),
             ideal == 0 ? 1.0 : number(kernel.at("lds_clocks")) / ideal, number(model.at("wave")),
             per_dispatch("clocks"), per_dispatch("vector"), per_dispatch("scalar"), per_dispatch("memory"),
-            per_dispatch("lds"), per_dispatch("dram"), per_dispatch("latency"),
+            per_dispatch("lds"), per_dispatch("dram"), per_dispatch("latency"), per_dispatch("together"),
             std::string(model.at("bound").as_string()).c_str(),
             name == names.end() ? "(the driver's own)" : name->second.c_str());
         total += clocks(kernel);

@@ -12,8 +12,8 @@ namespace {
 // Shares assumed where nothing was measured: mat-vec 90 % of the nominal bandwidth (863 of 960 GB/s were published for
 // Q8_0 on an RX 7900 XTX), 83 % on Strix Halo (212 to 215 of 256 GB/s); GEMM 50 % of the matrix rate, attention 25 %;
 // f32 without dual issue 60 %; two vector instructions a decoded weight. Where the kernels were counted
-// (kernel_counts.h) clocks take the place of the last four; the clock's share is what the model of clocks says of
-// llama.cpp's prefill on an RX 9070 XT over what was published (docs/rdna-rig.md), and on Strix Halo, whose
+// (kernel_counts.h) clocks take the place of the last four; the clock's share is what the model of clocks by unit
+// says of llama.cpp's prefill on an RX 9070 XT over what was published (docs/rdna-rig.md), and on Strix Halo, whose
 // clock the power limit sets, what the best published product reaches of the nominal matrix rate (36.9 of 59.4
 // TFLOP/s). A barrier: 5.5 us were published for gfx1201, waiting for the dispatch before it among them, which the
 // model of clocks has already; a published decode of llama.cpp leaves about 1.5 us for a dispatch with its barrier.

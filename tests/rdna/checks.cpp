@@ -35,6 +35,10 @@ void check_read(const Wave& w, const RegisterRange& range, uint64_t lanes) {
     }
 }
 
+void check_lanes(const Wave& w, const Operand& operand, uint64_t lanes) {
+    if (w.group->check && operand.kind == OperandKind::vgpr) check_read(w, {operand.index, 1}, lanes);
+}
+
 void check_write(const Wave& w, const RegisterRange& range, std::optional<Counter> in_order_with) {
     for (uint32_t r = range.first; r < uint32_t{range.first} + range.count; ++r) {
         if (range.scalar)

@@ -11,6 +11,8 @@ namespace vkinfer::rdna {
 /// Before an instruction: its sources in the lanes of `lanes`, and pending loads of its sources and destinations.
 void check_read(const Wave& w, const RegisterRange& range, uint64_t lanes);
 void check_not_pending(const Wave& w, const RegisterRange& range);
+/// A source of an exchange between lanes, of which the handler knows the lanes that are taken.
+void check_lanes(const Wave& w, const Operand& operand, uint64_t lanes);
 /// Registers that are written: nothing but an operation that returns in order with this one (same counter) may be
 /// outstanding.
 void check_write(const Wave& w, const RegisterRange& range, std::optional<Counter> in_order_with);

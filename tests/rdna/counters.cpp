@@ -137,6 +137,7 @@ void Counters::operator+=(const Counters& other) {
     lds_cycles += other.lds_cycles;
     lds_ideal_cycles += other.lds_ideal_cycles;
     wave_clocks += other.wave_clocks;
+    together_clocks += other.together_clocks;
     earlier_lines_ += other.n_touched_lines();
 }
 

@@ -38,6 +38,7 @@ struct Counters {
     uint64_t lds_cycles = 0;       ///< clocks that the LDS pipeline works, with conflicts
     uint64_t lds_ideal_cycles = 0; ///< without
     uint64_t wave_clocks = 0;      ///< of waves alone, their waits among them, by the dispatch's Timing
+    double together_clocks = 0;    ///< of the dispatch, its groups side by side (replay.h)
 
     uint64_t total() const;
     void count(const Instruction& instruction);
@@ -58,10 +59,9 @@ struct Counters {
 private:
     void touch(uint64_t address, uint32_t bytes);
 
-    std::unordered_set<uint64_t> touched_;
-    std::unordered_map<uint64_t, uint32_t>
-        sampled_;                ///< groups of the sample by line ///< lines of the dispatch that is being counted
-    uint64_t earlier_lines_ = 0; ///< of those that were added
+    std::unordered_set<uint64_t> touched_;           ///< lines of the dispatch that is being counted
+    std::unordered_map<uint64_t, uint32_t> sampled_; ///< groups of the sample, by line
+    uint64_t earlier_lines_ = 0;                     ///< of those that were added
     uint64_t last_touched_ = ~uint64_t{0};
 };
 

@@ -39,6 +39,7 @@ class Emulate(unittest.TestCase):
             for k in kernels:
                 self.assertGreater(k["waves"], 0)
                 self.assertGreater(k["model"]["clocks"], 0)
+                self.assertGreater(k["model"]["together"], 0)
                 self.assertIn(k["lanes"], (32, 64))
                 self.assertLessEqual(k["loads"]["line_use"], 1)
                 self.assertGreaterEqual(k["lds_clocks"], k["lds_ideal_clocks"])

@@ -3,6 +3,7 @@
 // register pair); modifiers, DPP and constants are handled here, once.
 #pragma once
 
+#include "rdna/checks.h"
 #include "rdna/wave.h"
 
 #include <bit>
@@ -161,22 +162,24 @@ void fetch(const Wave& w, const Operand& operand, Source& source) {
 }
 
 /// Moves the first source across lanes; takes lanes that stay unwritten out of `active`.
-inline void apply_dpp(const Wave& w, const DppControl& d, Source& source, uint64_t& active) {
+inline void apply_dpp(const Wave& w, const Operand& operand, const DppControl& d, Source& source, uint64_t& active) {
     const uint64_t exec = w.exec();
     Lanes moved;
-    uint64_t off = 0;
+    uint64_t off = 0, taken = 0;
     for (uint32_t l = 0; l < w.lanes; ++l) {
         const uint32_t from = d.from[l];
         const bool valid = (d.in_range >> l & 1) && from < w.lanes && (d.fetch_inactive || (exec >> from & 1));
         moved[l] = valid ? source.low[from] : 0;
         if (!valid && !d.bound_ctrl) off |= uint64_t{1} << l;
+        if (valid && (exec & d.enabled) >> l & 1) taken |= uint64_t{1} << from;
     }
+    check_lanes(w, operand, taken);
     std::memcpy(source.buffer[0], moved, sizeof moved);
     source.low = source.buffer[0];
     active &= ~off & d.enabled;
 }
 
-/// Whether any lane that takes part reads an undefined register: the check of DPP sources.
+/// Leaves lanes that are not active as they are.
 inline void write_lanes(Wave& w, uint32_t index, const uint32_t* values, uint64_t active) {
     uint32_t* to = w.v[index];
     if (active == w.all_lanes()) {
@@ -237,7 +240,7 @@ void with_sources(Wave& w, const Instruction& in, Body&& body) {
     fetch<A>(w, in.src[0], a);
     if (in.dpp) {
         if (sizeof(A) == 8) fault("DPP on a 64-bit operand");
-        apply_dpp(w, *in.dpp, a, active);
+        apply_dpp(w, in.src[0], *in.dpp, a, active);
     }
     if constexpr (!std::is_void_v<B>) fetch<B>(w, in.src[1], b);
     if constexpr (!std::is_void_v<C>) fetch<C>(w, in.src[2], c);
@@ -265,7 +268,7 @@ void run_vector(Wave& w, const Instruction& in) {
     });
 }
 
-template<auto F, bool kToExec>
+template<auto F>
 void run_compare(Wave& w, const Instruction& in) {
     using S = SignatureOf<F>;
     using A = typename S::template Arg<0>;
@@ -306,9 +309,8 @@ consteval Opcode transcendental(std::string_view name, int op11, int op12) {
 /// A row: compare from a predicate; v_cmpx is the same number plus 128.
 template<auto F>
 consteval Opcode compare_op(std::string_view name, int number) {
-    Opcode op{
-        name,         Format::vopc, static_cast<int16_t>(number), static_cast<int16_t>(number), run_compare<F, false>,
-        Class::vector};
+    Opcode op{name,           Format::vopc, static_cast<int16_t>(number), static_cast<int16_t>(number),
+              run_compare<F>, Class::vector};
     op = with_types<F>(op);
     op.flags = kMaskDst;
     return op;

@@ -2,6 +2,7 @@
 
 #include "rdna/checks.h"
 #include "rdna/model.h"
+#include "rdna/replay.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -52,6 +53,8 @@ void execute(Wave& w, const Instruction& in) {
     const uint64_t exec = w.exec();
     const Timing* timing = w.group->timing;
     const std::array<uint32_t, kCounters> issued = timing ? w.issued : std::array<uint32_t, kCounters>{};
+    GroupTrace* trace = w.group->trace;
+    const TraceMark before = trace ? mark(w) : TraceMark{};
     if (check) {
         check_before(w, in);
         if (in.pair) check_before(w, *in.pair);
@@ -68,10 +71,9 @@ void execute(Wave& w, const Instruction& in) {
     if (timing) {
         for (size_t c = 0; c < kCounters; ++c)
             if (w.issued[c] != issued[c]) w.issued_at[c][w.issued[c] % 64] = w.clock;
-        w.clock += in.opcode->is_8bit_matrix()
-                       ? timing->matrix_8bit
-                       : timing->issue[static_cast<size_t>(in.pair ? Class::dual : in.opcode->cls)];
+        w.clock += timing->issue_of(in);
     }
+    if (trace) record(*trace, w, in, before);
 }
 
 Program& Machine::program(uint64_t address) {
@@ -106,18 +108,31 @@ void Machine::run(const Dispatch& dispatch) {
         std::fprintf(stderr, "dispatch of the code at %#llx\n", static_cast<unsigned long long>(dispatch.code));
     random_ = options_.seed;
     const uint64_t n_groups = uint64_t{dispatch.groups[0]} * dispatch.groups[1] * dispatch.groups[2];
-    if (options_.sampled_groups > 0 && n_groups > options_.sampled_groups) return run_sample(dispatch, code, n_groups);
-    for (uint64_t i = 0; i < n_groups; ++i)
-        run_group(dispatch, code, options_.order == WaveOrder::forward ? i : n_groups - 1 - i);
+    const uint64_t waves = counters_.waves, wave_clocks = counters_.wave_clocks;
+    GroupTrace trace;
+    GroupTrace* const traced = group_.timing ? &trace : nullptr;
+    if (options_.sampled_groups > 0 && n_groups > options_.sampled_groups) {
+        run_sample(dispatch, code, n_groups, traced);
+    } else {
+        for (uint64_t i = 0; i < n_groups; ++i)
+            run_group(dispatch, code, options_.order == WaveOrder::forward ? i : n_groups - 1 - i,
+                      i == n_groups / 2 ? traced : nullptr);
+    }
+    if (traced == nullptr || trace.wave_clocks == 0) return;
+    // Other groups may have had more to do than the one that was noted, or less.
+    const double mean = static_cast<double>(counters_.wave_clocks - wave_clocks) /
+                        static_cast<double>(counters_.waves - waves),
+                 noted = static_cast<double>(trace.wave_clocks) / static_cast<double>(trace.waves.size());
+    counters_.together_clocks += clocks_together(trace, timing, dispatch, *options_.chip, n_groups) * mean / noted;
 }
 
 /// One group out of each of n equal stretches, at a place of its own, so that no pattern of the grid is met by chance.
-void Machine::run_sample(const Dispatch& dispatch, Program& code, uint64_t n_groups) {
+void Machine::run_sample(const Dispatch& dispatch, Program& code, uint64_t n_groups, GroupTrace* trace) {
     const uint64_t n = options_.sampled_groups;
     for (uint64_t i = 0; i < n; ++i) {
         random_ = random_ * 1664525u + 1013904223u;
         const uint64_t first = i * n_groups / n, length = (i + 1) * n_groups / n - first;
-        run_group(dispatch, code, first + (random_ >> 8) % length);
+        run_group(dispatch, code, first + (random_ >> 8) % length, i == n / 2 ? trace : nullptr);
         if (options_.count) counters_.end_sampled_group();
     }
     if (options_.count) counters_.extrapolate(n_groups);
@@ -173,7 +188,7 @@ void Machine::start_wave(Wave& w, const Dispatch& dispatch, std::array<uint32_t,
     w.s[kNull] = 0;
 }
 
-void Machine::run_group(const Dispatch& dispatch, Program& code, uint64_t number) {
+void Machine::run_group(const Dispatch& dispatch, Program& code, uint64_t number, GroupTrace* trace) {
     const std::array<uint32_t, 3> id{static_cast<uint32_t>(number % dispatch.groups[0]),
                                      static_cast<uint32_t>(number / dispatch.groups[0] % dispatch.groups[1]),
                                      static_cast<uint32_t>(number / dispatch.groups[0] / dispatch.groups[1])};
@@ -191,6 +206,8 @@ void Machine::run_group(const Dispatch& dispatch, Program& code, uint64_t number
         ++counters_.groups;
         counters_.waves += n_waves;
     }
+    group_.trace = trace;
+    if (trace) trace->waves.resize(n_waves);
     std::array<uint32_t, 64> order{};
     std::iota(order.begin(), order.end(), 0u);
     if (options_.order == WaveOrder::reverse) std::reverse(order.begin(), order.begin() + n_waves);
@@ -232,7 +249,10 @@ void Machine::run_group(const Dispatch& dispatch, Program& code, uint64_t number
         }
         ++group_.epoch;
     }
-    for (uint32_t i = 0; i < n_waves; ++i) counters_.wave_clocks += waves_[i].clock;
+    for (uint32_t i = 0; i < n_waves; ++i) {
+        counters_.wave_clocks += waves_[i].clock;
+        if (trace) trace->wave_clocks += waves_[i].clock;
+    }
 }
 
 void Machine::run_wave(Wave& w, Program& code) {

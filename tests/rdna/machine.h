@@ -29,8 +29,8 @@ struct Options {
     WaveOrder order = WaveOrder::forward; ///< of waves in a group, and of groups
     uint32_t seed = 1;
     std::string skip; ///< an opcode that does nothing: a fault planted by a test
-    /// Groups that are run of a dispatch; of more every nth is, and the counts are scaled. Results are then wrong: for
-    /// counts of kernels whose work does not depend on data. 0: all.
+    /// Groups that are run of a dispatch; of more, one out of each of as many stretches is, and the counts are scaled.
+    /// Results are then wrong: for counts of kernels whose work does not depend on data. 0: all.
     uint32_t sampled_groups = 0;
     uint64_t max_instructions = uint64_t{1} << 32; ///< per dispatch; beyond it the kernel is taken for endless
 };
@@ -75,8 +75,8 @@ public:
 
 private:
     Program& program(uint64_t address);
-    void run_group(const Dispatch& dispatch, Program& program, uint64_t index);
-    void run_sample(const Dispatch& dispatch, Program& program, uint64_t n_groups);
+    void run_group(const Dispatch& dispatch, Program& program, uint64_t index, GroupTrace* trace);
+    void run_sample(const Dispatch& dispatch, Program& program, uint64_t n_groups, GroupTrace* trace);
     void start_wave(Wave& w, const Dispatch& dispatch, std::array<uint32_t, 3> id, std::array<uint32_t, 3> threads,
                     uint32_t index, uint32_t n_waves);
     void run_wave(Wave& w, Program& program);

@@ -34,6 +34,8 @@ constexpr ModelConstant kConstants[] = {
     {Cost::lds_bytes, "LDS of a pair of CUs (four SIMDs)", 131072, "bytes", kIsa},
 };
 
+constexpr uint64_t kMostPlayed = 40'000'000; ///< instructions of a replay: some seconds
+
 constexpr double value(Cost cost) {
     return kConstants[static_cast<size_t>(cost)].value;
 }
@@ -53,7 +55,7 @@ std::span<const ModelConstant> model_constants() {
 uint32_t occupancy(const Dispatch& d, const Chip& chip) {
     const uint32_t halves = d.lanes == 64 ? 2 : 1;
     const uint32_t granule = chip.vgpr_granule / halves;
-    const uint32_t per_wave = (d.vgprs + granule - 1) / granule * granule;
+    const uint32_t per_wave = (std::max(d.vgprs, 1u) + granule - 1) / granule * granule;
     uint32_t waves = std::min(static_cast<uint32_t>(value(Cost::max_waves)), chip.vgprs / halves / per_wave);
     if (d.lds_bytes > 0) {
         const uint32_t pairs = d.is_wgp ? 1 : 2; // without it a group lives in one CU, which has half of the LDS
@@ -82,6 +84,22 @@ Timing timing_of(const Dispatch& d, const Chip& chip) {
     wait(Counter::scalar, Cost::scalar_latency);
     wait(Counter::ds, Cost::lds_latency);
     return timing;
+}
+
+double clocks_together(const GroupTrace& trace, const Timing& timing, const Dispatch& d, const Chip& chip,
+                       uint64_t n_groups) {
+    const uint32_t n_simds = d.is_wgp ? 4 : 2; // of a pair of CUs, or of one
+    const auto n_waves = static_cast<uint32_t>(trace.waves.size());
+    const ReplayPlace place{.n_simds = n_simds, .n_resident = std::max(1u, occupancy(d, chip) * n_simds / n_waves)};
+    const uint64_t n_places = uint64_t{2} * chip.compute_units / n_simds;
+    const auto n_here = static_cast<uint32_t>((n_groups + n_places - 1) / n_places);
+    const auto clocks = [&](uint32_t n) { return static_cast<double>(replay(trace, timing, place, n)); };
+    // Once the place has been full for a while, the rest goes on as it did.
+    const uint32_t n_full = 2 * place.n_resident, n_played = std::min(n_here, n_full + place.n_resident);
+    if (trace.size() * n_played > kMostPlayed) return 0;
+    const double played = clocks(n_played);
+    if (n_played == n_here) return played;
+    return played + (n_here - n_played) * (played - clocks(n_full)) / place.n_resident;
 }
 
 Estimate estimate(const Counters& c, const Dispatch& d, const Chip& chip) {
@@ -114,20 +132,21 @@ Estimate estimate(const Counters& c, const Dispatch& d, const Chip& chip) {
     e.dram = static_cast<double>(c.n_touched_lines() * kLineBytes) * chip.clock_ghz /
              (chip.memory_gb_per_s * chip.memory_share);
     e.wave = static_cast<double>(c.wave_clocks) / waves;
+    e.together = c.together_clocks;
     e.latency = std::ceil(per_simd / occupancy(d, chip)) * e.wave;
     return e;
 }
 
 double Estimate::clocks() const {
-    return std::max({vector, scalar, memory, lds, dram, latency});
+    return std::max({vector, scalar, memory, lds, dram, latency, together});
 }
 
 std::string_view Estimate::bound() const {
+    if (dram >= clocks()) return "DRAM";
     const std::pair<double, std::string_view> terms[] = {{vector, matrix > vector / 2 ? "matrix" : "vector"},
                                                          {scalar, "scalar"},
                                                          {memory, "memory"},
                                                          {lds, "LDS"},
-                                                         {dram, "DRAM"},
                                                          {latency, "latency"}};
     return std::ranges::max_element(terms, {}, &std::pair<double, std::string_view>::first)->second;
 }
@@ -140,6 +159,7 @@ void Estimate::operator+=(const Estimate& other) {
     lds += other.lds;
     dram += other.dram;
     latency += other.latency;
+    together += other.together;
     wave += other.wave;
     issue += other.issue;
 }

@@ -1,10 +1,11 @@
-// An estimate of clocks from counts: what each unit of the chip would need for a dispatch if it were the only one, and
-// what a wave would need alone. Not a measurement. Every constant stands in one table with its source, which
-// `vkinfer shaders --emulate` prints.
+// An estimate of clocks from counts: what each unit of the chip would need for a dispatch if it were the only one, what
+// a wave would need alone, and what groups side by side do. Not a measurement. Every constant stands in one table with
+// its source, which `vkinfer shaders --emulate` prints.
 #pragma once
 
 #include "rdna/counters.h"
 #include "rdna/machine.h"
+#include "rdna/replay.h"
 
 #include <cstdint>
 #include <span>
@@ -56,17 +57,23 @@ Timing timing_of(const Dispatch& dispatch, const Chip& chip);
 /// Waves that a SIMD holds at a time, by registers and LDS.
 uint32_t occupancy(const Dispatch& dispatch, const Chip& chip);
 
+/// Clocks of a dispatch whose groups all do what the trace says: those of the CU that gets most of them, which takes
+/// whole groups. 0 where that would be too long to play.
+double clocks_together(const GroupTrace& trace, const Timing& timing, const Dispatch& dispatch, const Chip& chip,
+                       uint64_t n_groups);
+
 /// Clocks of a dispatch by unit, each as if it were the only one.
 struct Estimate {
-    double vector = 0;  ///< a SIMD's vector pipe, matrix products among it
-    double matrix = 0;  ///< that part of it
-    double scalar = 0;  ///< a SIMD's scalar pipe
-    double memory = 0;  ///< a CU's vector cache, in lines
-    double lds = 0;     ///< a CU's LDS, with its conflicts
-    double dram = 0;    ///< every line that the dispatch touches, once from memory
-    double latency = 0; ///< waves one after the other, each waiting for its loads: what occupancy hides
-    double wave = 0;    ///< one wave alone: issue and latency
-    double issue = 0;   ///< vector work of all waves together, over SIMDs that are all full
+    double vector = 0;   ///< a SIMD's vector pipe, matrix products among it
+    double matrix = 0;   ///< that part of it
+    double scalar = 0;   ///< a SIMD's scalar pipe
+    double memory = 0;   ///< a CU's vector cache, in lines
+    double lds = 0;      ///< a CU's LDS, with its conflicts
+    double dram = 0;     ///< every line that the dispatch touches, once from memory
+    double latency = 0;  ///< waves one after the other, each waiting for its loads: what occupancy hides
+    double together = 0; ///< groups side by side: units in turn, waits and barriers as occupancy hides them
+    double wave = 0;     ///< one wave alone: issue and latency
+    double issue = 0;    ///< vector work of all waves together, over SIMDs that are all full
 
     double clocks() const;
     /// The unit that needs most: "vector", "dram", ...

@@ -82,11 +82,13 @@ void multiply_add_64(Wave& w, const Instruction& in) {
 void readfirstlane(Wave& w, const Instruction& in) {
     const uint64_t exec = w.exec();
     const uint32_t lane = exec == 0 ? 0 : static_cast<uint32_t>(std::countr_zero(exec));
+    check_lanes(w, in.src[0], uint64_t{1} << lane);
     const uint32_t value = in.src[0].kind == OperandKind::vgpr ? w.v[in.src[0].index][lane] : read_scalar(w, in.src[0]);
     if (in.dst.index != kNull) w.s[in.dst.index] = value;
 }
 void readlane(Wave& w, const Instruction& in) {
     const uint32_t lane = read_scalar(w, in.src[1]) & (w.lanes - 1);
+    check_lanes(w, in.src[0], uint64_t{1} << lane);
     if (in.dst.index != kNull) w.s[in.dst.index] = w.v[in.src[0].index][lane];
 }
 void writelane(Wave& w, const Instruction& in) {
@@ -103,13 +105,15 @@ void permlane16(Wave& w, const Instruction& in) {
     const uint64_t exec = w.exec();
     const uint32_t* from = w.v[in.src[0].index];
     Lanes result;
-    uint64_t active = exec;
+    uint64_t active = exec, taken = 0;
     for (uint32_t l = 0; l < w.lanes; ++l) {
         const uint32_t source = ((l & ~15u) ^ kFlip) | (select >> 4 * (l & 15) & 15);
         const bool valid = fetch_inactive || (exec >> source & 1);
         result[l] = valid ? from[source] : 0;
+        if (valid && (exec >> l & 1)) taken |= uint64_t{1} << source;
         if (!valid && !bound_ctrl) active &= ~(uint64_t{1} << l);
     }
+    check_lanes(w, in.src[0], taken);
     write_lanes(w, in.dst.index, result, active);
 }
 /// The same with the selection in a vector register.
@@ -117,18 +121,22 @@ template<uint32_t kFlip>
 void permlane16_var(Wave& w, const Instruction& in) {
     const bool fetch_inactive = in.op_sel & 1, bound_ctrl = in.op_sel & 2;
     const uint64_t exec = w.exec();
+    check_lanes(w, in.src[1], exec);
     Lanes result;
-    uint64_t active = exec;
+    uint64_t active = exec, taken = 0;
     for (uint32_t l = 0; l < w.lanes; ++l) {
         const uint32_t source = ((l & ~15u) ^ kFlip) | (w.v[in.src[1].index][l] & 15);
         const bool valid = fetch_inactive || (exec >> source & 1);
         result[l] = valid ? w.v[in.src[0].index][source] : 0;
+        if (valid && (exec >> l & 1)) taken |= uint64_t{1} << source;
         if (!valid && !bound_ctrl) active &= ~(uint64_t{1} << l);
     }
+    check_lanes(w, in.src[0], taken);
     write_lanes(w, in.dst.index, result, active);
 }
 void permlane64(Wave& w, const Instruction& in) {
     if (w.lanes == 32) return;
+    check_lanes(w, in.src[0], std::rotl(w.exec(), 32));
     Lanes result;
     for (uint32_t l = 0; l < 64; ++l) result[l] = w.v[in.src[0].index][l ^ 32];
     write_lanes(w, in.dst.index, result, w.exec());

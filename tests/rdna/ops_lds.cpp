@@ -170,18 +170,25 @@ template<bool kFetchInactive>
 void bpermute(Wave& w, const Instruction& in) {
     const uint64_t exec = w.exec();
     const uint32_t span = w.group->arch == Arch::gfx11 ? 32 : w.lanes;
+    check_lanes(w, in.src[0], exec);
+    uint64_t taken = 0;
     Lanes result;
     for_lanes(exec, [&](uint32_t l) {
         const uint32_t from =
             (l & ~(span - 1)) | ((w.v[in.src[0].index][l] + static_cast<uint32_t>(in.imm)) / 4 & (span - 1));
-        result[l] = kFetchInactive || (exec >> from & 1) ? w.v[in.src[1].index][from] : 0;
+        const bool valid = kFetchInactive || (exec >> from & 1);
+        result[l] = valid ? w.v[in.src[1].index][from] : 0;
+        if (valid) taken |= uint64_t{1} << from;
     });
+    check_lanes(w, in.src[1], taken);
     write_lanes(w, in.dst.index, result, exec);
     mark_pending(w, in.dst.index, 1, Counter::ds, next(w));
 }
 void permute(Wave& w, const Instruction& in) {
     const uint64_t exec = w.exec();
     const uint32_t span = w.group->arch == Arch::gfx11 ? 32 : w.lanes;
+    check_lanes(w, in.src[0], exec);
+    check_lanes(w, in.src[1], exec);
     Lanes result{};
     for_lanes(exec, [&](uint32_t l) {
         const uint32_t to =
@@ -197,13 +204,16 @@ void swizzle(Wave& w, const Instruction& in) {
     if (pattern >= 0xc000) fault("ds_swizzle_b32 pattern {:#x} is not handled", pattern);
     Lanes result;
     const uint32_t* source = w.v[in.src[0].index];
+    uint64_t taken = 0;
     for (uint32_t l = 0; l < w.lanes; ++l) {
         const uint32_t i = l & 31;
         const uint32_t from =
             (l & ~31u) | (pattern & 0x8000 ? (i & ~3u) | (pattern >> 2 * (i & 3) & 3)
                                            : ((i & (pattern & 31)) | (pattern >> 5 & 31)) ^ (pattern >> 10 & 31));
         result[l] = exec >> from & 1 ? source[from] : 0;
+        if (exec >> l & exec >> from & 1) taken |= uint64_t{1} << from;
     }
+    check_lanes(w, in.src[0], taken);
     write_lanes(w, in.dst.index, result, exec);
     mark_pending(w, in.dst.index, 1, Counter::ds, next(w));
 }

@@ -5,6 +5,7 @@
 #include "rdna/coverage.h"
 #include "rdna/machine.h"
 #include "rdna/model.h"
+#include "rdna/replay.h"
 
 #include <cstdlib>
 #include <doctest/doctest.h>
@@ -106,8 +107,49 @@ TEST_CASE("clocks of waves, and a sample of groups") {
     CHECK(sample.loads.lines == all.loads.lines);
     CHECK(sample.n_touched_lines() == 3); // every group has the same three lines
     CHECK(all.n_touched_lines() == 3);
+    // 64 CUs, groups of a wave: one for each CU takes as long as one, and 1000 no longer than one after the other.
+    CHECK(one.together_clocks >= 400);
+    CHECK(one.together_clocks < 420);
+    CHECK(all.together_clocks >= one.together_clocks);
+    CHECK(all.together_clocks < 16 * one.together_clocks);
+    CHECK(sample.together_clocks == doctest::Approx(all.together_clocks));
     CHECK(find_chip("strix1", "8060S")->compute_units == 40);
     CHECK(find_chip("strix1", "Voodoo") == nullptr);
+}
+
+TEST_CASE("groups side by side") {
+    Timing timing;
+    timing.latency[static_cast<size_t>(Counter::load)] = 400;
+    const TraceEvent vector{.unit = Unit::vector, .issue_clocks = 1, .unit_clocks = 1};
+    const TraceEvent lds{
+        .unit = Unit::lds, .issue_clocks = 1, .starts = true, .counter = Counter::ds, .unit_clocks = 4};
+    const TraceEvent load{.unit = Unit::cache, .issue_clocks = 1, .starts = true, .unit_clocks = 1};
+    const TraceEvent wait{.kind = TraceEvent::Kind::wait, .operation = 1};
+    const TraceEvent barrier{.kind = TraceEvent::Kind::barrier};
+    const auto play = [&](std::vector<std::vector<TraceEvent>> waves, ReplayPlace place, uint32_t n_groups) {
+        GroupTrace trace;
+        trace.waves = std::move(waves);
+        return replay(trace, timing, place, n_groups);
+    };
+    const std::vector<TraceEvent> work(100, vector);
+    // Waves share a SIMD's pipe, and two SIMDs do not.
+    CHECK(play({work}, {2, 1}, 1) == 100);
+    CHECK(play({work, work}, {2, 1}, 1) == 100);
+    CHECK(play({work, work, work, work}, {2, 1}, 1) == 200);
+    CHECK(play({work}, {2, 2}, 4) == 200);
+    // A load's latency is hidden by another group only where that one fits as well.
+    std::vector<TraceEvent> loads{load, wait};
+    loads.insert(loads.end(), work.begin(), work.end());
+    CHECK(play({loads}, {2, 1}, 1) == 1 + 400 + 100);
+    CHECK(play({loads}, {2, 1}, 2) == 2 * (1 + 400 + 100));
+    CHECK(play({loads}, {2, 2}, 2) == 1 + 1 + 400 + 100); // on the other SIMD, behind the first in the cache
+    // Waves meet at a barrier, and one that ends does not keep the others there.
+    CHECK(play({{vector, barrier, vector}, {vector, vector, vector, barrier, vector}}, {2, 1}, 1) == 4);
+    CHECK(play({{vector, barrier, vector}, {vector, vector, vector}}, {2, 1}, 1) == 4);
+    // LDS of a CU serves one access after the other, that of another CU is free.
+    const TraceEvent lds_wait{.kind = TraceEvent::Kind::wait, .counter = Counter::ds, .operation = 1};
+    CHECK(play({{lds, lds_wait}, {lds, lds_wait}}, {2, 1}, 1) == 8);
+    CHECK(play({{lds, lds_wait}, {}, {lds, lds_wait}, {}}, {4, 1}, 1) == 4);
 }
 
 TEST_CASE("registers of an indirect dispatch come out of memory, and packets that are not known are named") {
@@ -175,6 +217,15 @@ TEST_CASE("a register that nobody wrote, or whose load was not waited for, is no
     CHECK(faults(partial, "00030406", "v1 is read"));
     partial.s(kExec, 0xf);
     CHECK_FALSE(faults(partial, "00030406", ""));
+    // Exchanges between lanes read others than they write: v_readlane_b32 s4, v1, 5; v_mov_b32 v2, v1 row_shr:1
+    for (const char* code : {"040060d7010b0100", "fa02047e011101ff"}) {
+        INFO(std::string(code));
+        Bench lanes;
+        lanes.v(1, 1u).wave->v_defined[1] = ~uint64_t{1 << 5};
+        CHECK(faults(lanes, code, "v1 is read"));
+        lanes.wave->v_defined[1] = ~uint64_t{0};
+        CHECK_FALSE(faults(lanes, code, ""));
+    }
 
     for (const bool waits : {false, true}) {
         Bench b;

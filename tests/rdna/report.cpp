@@ -46,8 +46,9 @@ std::string Report::text() const {
         const Estimate& e = kernel->estimate;
         std::format_to(std::back_inserter(out),
                        "; model clocks {:.0f} ({}): vector {:.0f} (matrix {:.0f}) scalar {:.0f} memory {:.0f} "
-                       "LDS {:.0f} DRAM {:.0f} latency {:.0f}\n",
-                       kernel->clocks, e.bound(), e.vector, e.matrix, e.scalar, e.memory, e.lds, e.dram, e.latency);
+                       "LDS {:.0f} DRAM {:.0f} latency {:.0f} together {:.0f}\n",
+                       kernel->clocks, e.bound(), e.vector, e.matrix, e.scalar, e.memory, e.lds, e.dram, e.latency,
+                       e.together);
     }
     return out;
 }
@@ -88,9 +89,10 @@ std::string Report::json(const Chip* chip) const {
             c.scalar_load_bytes, c.n_touched_lines(), c.lds_cycles, c.lds_ideal_cycles);
         const Estimate& e = kernel.estimate;
         add(", \"model\": {{\"clocks\": {:.0f}, \"bound\": \"{}\", \"vector\": {:.0f}, \"matrix\": {:.0f}, \"scalar\": "
-            "{:.0f}, \"memory\": {:.0f}, \"lds\": {:.0f}, \"dram\": {:.0f}, \"latency\": {:.0f}, \"wave\": {:.0f}, "
+            "{:.0f}, \"memory\": {:.0f}, \"lds\": {:.0f}, \"dram\": {:.0f}, \"latency\": {:.0f}, \"together\": {:.0f}, "
+            "\"wave\": {:.0f}, "
             "\"issue\": {:.0f}}}, \"wave_clocks\": {}}}",
-            kernel.clocks, e.bound(), e.vector, e.matrix, e.scalar, e.memory, e.lds, e.dram, e.latency,
+            kernel.clocks, e.bound(), e.vector, e.matrix, e.scalar, e.memory, e.lds, e.dram, e.latency, e.together,
             e.wave / static_cast<double>(kernel.n_dispatches), e.issue, c.wave_clocks);
     }
     out += "]}\n";

@@ -46,13 +46,21 @@ struct Timing {
     std::array<uint32_t, kClasses> issue{}; ///< of an instruction
     uint32_t matrix_8bit = 0;
     std::array<uint32_t, kCounters> latency{}; ///< from an operation's issue to the end of a wait for it
+
+    uint32_t issue_of(const Instruction& in) const {
+        if (in.opcode->is_8bit_matrix()) return matrix_8bit;
+        return issue[static_cast<size_t>(in.pair ? Class::dual : in.opcode->cls)];
+    }
 };
+
+struct GroupTrace;
 
 struct Workgroup {
     Arch arch = Arch::gfx12;
     AddressSpace* memory = nullptr;
     Counters* counters = nullptr;   ///< null: nothing is counted
     const Timing* timing = nullptr; ///< null: waves have no clocks
+    GroupTrace* trace = nullptr;    ///< null: the group is not noted for a replay
     bool check = true;
     bool strict_reads = false;
     uint64_t reads_beyond = 0; ///< loads that reached beyond the end of a buffer and got zeros there
