@@ -98,14 +98,17 @@ void scores(KvHead head, uint token, uint first_u, uint last_u) {
     // The addresses begin at the lane's part of the key; what is left are constants. A load is a granule or less, of
     // lane groups side by side: the two parts of a dimension's place add up.
     const uint lane_dims = operand_group() * key_fragments * n_each;
+    // A team's part of K may begin within a block: what is left of it stays with the constants.
+    const uint first_dim = member * key_dims;
+    const uint block_rest = kv_is_quantised(type_k) && key_dims % 32 != 0 ? first_dim % 32 : 0;
     KvHead keys[2];
     [[unroll]] for (uint u = first_u; u < last_u; u++) {
         KvHead key = kv_key(type_k, head, token + u * kFragment + operand_row());
         key.codes += kv_key_words(type_k, page_tokens, lane_dims);
         if (team > 1) { // whole granules; whole blocks where there are any
-            key.codes += kv_key_words(type_k, page_tokens, member * key_dims);
-            key.scales += kv_key_scales(type_k, page_tokens, member * key_dims);
-            key.highs += kv_key_highs(page_tokens, member * key_dims);
+            key.codes += kv_key_words(type_k, page_tokens, first_dim - block_rest);
+            key.scales += kv_key_scales(type_k, page_tokens, first_dim - block_rest);
+            key.highs += kv_key_highs(page_tokens, first_dim - block_rest);
         }
         key.scales += kv_key_scales(type_k, page_tokens, lane_dims);
         key.highs += kv_key_highs(page_tokens, lane_dims);
@@ -116,7 +119,8 @@ void scores(KvHead head, uint token, uint first_u, uint last_u) {
         OPERAND(gl_MatrixUseA) a[2 * key_fragments];
         [[unroll]] for (uint u = first_u; u < last_u; u++) {
             f16vec2 k[16]; // key_fragments * n_each / 2 of them
-            kv_key_halves(type_k, keys[u], page_tokens, f * k_groups * n_each, key_fragments * n_each, lane_dims % 32, k);
+            const uint dim = block_rest + f * k_groups * n_each;
+            kv_key_halves(type_k, keys[u], page_tokens, dim, key_fragments * n_each, lane_dims % 32, k);
             [[unroll]] for (uint ff = 0; ff < key_fragments; ff++) {
                 [[unroll]] for (uint e = 0; e < n_each; e += 2) {
                     a[u * key_fragments + ff][e] = k[(ff * n_each + e) / 2].x;

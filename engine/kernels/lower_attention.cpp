@@ -41,11 +41,10 @@ uint32_t coopmat_team(const AttentionShape& shape, const Policy& policy) {
         !is_half_type(shape.type_v)) {
         return 0;
     }
-    // A part of K begins with a granule, and with a block where the type has any; one of V with a word and a block.
-    const uint32_t key_unit = std::max(kFragment, format::traits(shape.type_k).block_elements);
+    // A part of K is whole fragments, half a block at least; one of V begins with a word and a block.
     const uint32_t value_unit = std::max(kFragment, format::traits(shape.type_v).block_elements);
     for (uint32_t team = 1; team <= kMaxTeam; ++team) {
-        if (shape.head_size % (team * key_unit) != 0 || shape.v_size() % (team * value_unit) != 0) continue;
+        if (shape.head_size % (team * kFragment) != 0 || shape.v_size() % (team * value_unit) != 0) continue;
         if (coopmat_registers(shape, team, policy) <= kCoopmatRegisters) return team;
     }
     return 0;

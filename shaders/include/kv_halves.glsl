@@ -48,8 +48,8 @@ void kv_word_halves(uint type, uint word, uint high, f16vec2 d, f16vec2 m, out f
 }
 
 // n = 8, 16 or 32 elements from dimension `dim` on in order, a multiple of n, of a token's K whose addresses were advanced to
-// the lane's part. `first_bit` is where the lane's high bits begin in their word. `dim` is constant: it becomes part of the
-// instructions.
+// the lane's part. `first_bit` is where the lane's high bits begin in their word. `dim` is constant, or the same for
+// all lanes: it becomes part of the instructions.
 void kv_key_halves(uint type, KvHead key, uint page_tokens, uint dim, uint n, uint first_bit, out f16vec2 x[16]) {
     const uint64_t codes = key.codes + kv_key_words(type, page_tokens, dim);
     if (type == kKvF16) {

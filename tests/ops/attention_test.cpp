@@ -413,6 +413,8 @@ TEST_CASE("large heads, V of another size than K, and V that is the front of K")
              {large_head(192), large_head(256), large_head(64, 192), large_head(512), latent_head(512)})
             check(g, type);
     }
+    for (const auto type : {q5_1, q4_1, iq4_nl}) // a wave of a team begins within a block of K
+        CHECK(run(latent_head(512), type, type, {{0, 70, 20}}, kPrefillRows, 2) < limit(type, type));
     for (const Geometry& g : {large_head(192, 128), large_head(256)}) {
         CHECK(run(g, f16, q4_0, chunks, kPrefillRows, 1) < limit(f16, q4_0));
         CHECK(run(g, q5_1, f16, chunks, kPrefillRows, 1) < limit(q5_1, f16));
