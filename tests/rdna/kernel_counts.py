@@ -6,7 +6,8 @@
 One layer of an 8B llama per weight type, 512 tokens of prompt and 2 decoded, of each dispatch a sample of workgroups;
 attention for three cache types. Then a layer of a mixture of experts, whole, since routing follows from its data: prompts that give an
 expert about 32, 16 and 5 rows (tiles of 64, 32 and 16), and 2 on vector kernels.
-`ninja -C build kernel-counts` runs it (a quarter of an hour); `vkinfer plan --predict` uses the table.
+`ninja -C build kernel-counts` runs it (20 minutes); `vkinfer plan --predict` uses the table.
+`--chips`, `--weights` and `--models` count a part again and keep the other rows.
 """
 import argparse
 import collections
@@ -101,8 +102,9 @@ def main():
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--chips", default="gfx1201,navi31,strix1")
     parser.add_argument("--weights", default=",".join(WEIGHTS))
+    parser.add_argument("--models", default="dense,experts")
     options = parser.parse_args()
-    is_whole = options.chips == parser.get_default("chips") and options.weights == parser.get_default("weights")
+    is_whole = all(getattr(options, name) == parser.get_default(name) for name in ("chips", "weights", "models"))
     rows = {} if is_whole else read(options.out)
     chips = options.chips.split(",")
 
@@ -117,7 +119,7 @@ def main():
         def make(shape, weights):
             subprocess.run([options.make_model, *shape, "--type", weights, model], check=True, stdout=subprocess.DEVNULL)
 
-        for weights in options.weights.split(","):
+        def count_dense(weights):
             make(DENSE, weights)
             for chip in chips:
                 add(f"{chip} {weights}", rows_of(emulate(options, chip, model, 512, 2, *SAMPLE), chip, ("gemm", "matvec")))
@@ -126,12 +128,18 @@ def main():
             for chip, cache in itertools.product(chips, CACHES if weights == "Q4_0" else ()):
                 report = emulate(options, chip, model, 512, 2, *SAMPLE, "-ctk", cache, "-ctv", cache)
                 add(f"{chip} attention {cache}", rows_of(report, chip, ("attention",), cache))
+
+        def count_experts(weights):
             make(EXPERTS, weights)
             for chip, n_prompt in itertools.product(chips, EXPERT_PROMPTS):
                 is_first = n_prompt == EXPERT_PROMPTS[0]
                 kinds = ("expert", "matvec.f32.f32") if is_first else ("expert",)  # with the router, which is f32
                 report = emulate(options, chip, model, n_prompt, 2 if is_first else 0)
                 add(f"{chip} {weights} experts, {n_prompt} tokens", rows_of(report, chip, kinds))
+
+        count = {"dense": count_dense, "experts": count_experts}
+        for weights, kind in itertools.product(options.weights.split(","), options.models.split(",")):
+            count[kind](weights)
 
 
 if __name__ == "__main__":
