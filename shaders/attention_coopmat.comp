@@ -288,13 +288,15 @@ void store(Tile tile, uint kv_head, uint set, uint row, float total) {
         factor /= total;
         to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * value_size;
     }
+    // A lane's dimensions are its first and constants, so that the compiler sees which stores go together.
+    const uint first_word = set_words == kFragment ? sum_row(0) : 0;
+    to += (member * n_words + first_word) * word_dims + (set_words == kFragment ? 0 : lane_group * (8 / set_words) * set_dims);
     [[unroll]] for (uint words_at = 0; words_at < n_sets; words_at++) {
         [[unroll]] for (uint j = 0; j < set_dims; j++) {
             [[unroll]] for (uint i = 0; i < 8; i++) {
-                const uint r = sum_row(i);
-                const uint word = words_at * kFragment + r % set_words;
-                if (n_words % set_words != 0 && word >= n_words) continue; // else nothing between stores that go together
-                const uint dim = (member * n_words + word) * word_dims + r / set_words * set_dims + j;
+                const uint word = words_at * kFragment + (set_words == kFragment ? i : i % set_words);
+                if (n_words % set_words != 0 && first_word + word >= n_words) continue;
+                const uint dim = word * word_dims + (set_words == kFragment ? 0 : i / set_words * set_dims) + j;
                 const float value = acc[set * n_value_fragments + words_at * set_dims + j][i] * factor;
                 if (is_split != 0) {
                     partials[to + dim] = value;
