@@ -34,7 +34,7 @@ constexpr ModelConstant kConstants[] = {
     {Cost::lds_bytes, "LDS of a pair of CUs (four SIMDs)", 131072, "bytes", kIsa},
 };
 
-constexpr uint64_t kMostPlayed = 40'000'000; ///< instructions of a replay: some seconds
+constexpr uint64_t kMostPlayed = 8'000'000; ///< instructions of a replay: a second or two
 
 constexpr double value(Cost cost) {
     return kConstants[static_cast<size_t>(cost)].value;
