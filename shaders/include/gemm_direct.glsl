@@ -16,22 +16,32 @@ const uint n_groups = k_groups > 0 ? k_groups : 1u;
 const uint n_each = kFragment / n_groups;
 const uint n_fragments = kBlock / n_each; // fragments of a step
 const uint kStepK = kBlock * n_groups;
-// Rows of 8 bytes more than a multiple of 128: 16 rows lie on 16 pairs of banks.
-const uint kStepWords = kStepK / 4 + 1; // uvec2
+const uint kStepGroups = kStepK / 8;
+const uint kStepWords = kStepK / 4; // uvec2 of a column
+// The same word of 16 columns has to lie on 16 pairs of banks. Short columns are set one word apart. Of long ones, which fill
+// half of a compute unit's shared memory as it is, the words change places.
+const bool kSwaps = kStepWords == 16;
+const uint kColumnWords = kSwaps ? kStepWords : kStepWords + 1;
 
 const uint n_held = n_weights * frags_m; // rows of weights that a lane decodes
+const uint n_halves = n_held * 16;       // pairs of them in a step
 // Steps of a stage: four rows are decoded between barriers then. (More of them do not fit the instruction cache.)
 const uint kDeepest = tile_n <= 16 ? 4u : tile_n <= 32 ? 4u / n_groups : 1u;
 const uint n_deep = kDeepest > n_held ? kDeepest / n_held : 1u;
 
-shared uvec2 x_stage[2 * n_deep * tile_n * kStepWords];
+shared uvec2 x_stage[2 * n_deep * tile_n * kColumnWords];
 
-// A thread stages the same eight k of the step and the same columns every time; where they lie in x is found once.
-const uint kStepGroups = kStepK / 8;
+uint x_place(uint column, uint word) { return kSwaps ? word ^ column % kStepWords : word; }
+
+// A thread stages the same eight k of the step and the same columns every time; where they lie in x is found once. What the next
+// stage needs is on its way while this one multiplies, where that takes too many registers in two parts.
 const uint n_staged = tile_n * kStepGroups;
 const uint n_turns = (n_staged + local_size - 1) / local_size;
+const uint n_phases = n_deep == 1 && n_turns > 4 ? 2u : 1u;
+const uint n_loads = n_deep * n_turns / n_phases; // of two vec4
 uint x_at[n_turns];
 float x_factor[n_turns];
+vec4 x_next[2 * n_loads];
 
 float x_scale(uint row, uint share, uint n_shares);
 
@@ -39,31 +49,41 @@ void find_x() {
     const uint g = gl_LocalInvocationIndex % kStepGroups; // local_size is a multiple of kStepGroups
     [[unroll]] for (uint i = 0; i < n_turns; i++) {
         const uint row = x_row(min((gl_LocalInvocationIndex + i * local_size) / kStepGroups, tile_n - 1));
-        x_at[i] = row * (push.x_stride / 4) + g * 2;
+        x_at[i] = row * (push.x_stride / 4) + g % 4 * 2;
         if (kScalesX) x_factor[i] = x_scale(row, g, kStepGroups);
     }
 }
 
-void stage_x(uint step, uint buffer_index) {
+// Without a branch: beyond the last block the loads repeat it.
+void load_x(uint stage, uint phase) {
+    [[unroll]] for (uint i = 0; i < n_loads; i++) {
+        const uint step = stage * n_deep + i / n_turns, turn = phase * n_loads + i % n_turns;
+        const uint block = min(step * n_groups + gl_LocalInvocationIndex % kStepGroups / 4, push.n_blocks - 1);
+        x_next[2 * i] = x[x_at[turn] + block * (kBlock / 4)];
+        x_next[2 * i + 1] = x[x_at[turn] + block * (kBlock / 4) + 1];
+    }
+}
+
+void store_x(uint stage, uint phase) {
     const uint g = gl_LocalInvocationIndex % kStepGroups, e = g % 4 * 8;
-    const uint column = gl_LocalInvocationIndex / kStepGroups;
-    const uint to = (buffer_index * tile_n + column) * kStepWords + ((e / n_each) * kFragment + g / 4 * n_each + e % n_each) / 4;
-    // The last stage may have less; what is beyond is zero.
-    const bool is_there = n_groups * n_deep == 1 || step * n_groups + g / 4 < push.n_blocks;
-    [[unroll]] for (uint i = 0; i < n_turns; i++) {
-        if (n_staged % local_size != 0 && gl_LocalInvocationIndex + i * local_size >= n_staged) break;
-        vec4 lo = vec4(0.0), hi = vec4(0.0);
-        if (is_there) {
-            lo = x[x_at[i] + step * (kStepK / 4)];
-            hi = x[x_at[i] + step * (kStepK / 4) + 1];
-        }
+    const uint word = (e / n_each * kFragment + g / 4 * n_each + e % n_each) / 4;
+    const uint first_column = gl_LocalInvocationIndex / kStepGroups;
+    [[unroll]] for (uint i = 0; i < n_loads; i++) {
+        const uint step = stage * n_deep + i / n_turns, turn = phase * n_loads + i % n_turns;
+        const uint column = first_column + turn * (local_size / kStepGroups);
+        if (n_staged % local_size != 0 && column >= tile_n) continue;
+        vec4 lo = x_next[2 * i], hi = x_next[2 * i + 1];
         if (kScalesX) {
-            lo *= x_factor[i];
-            hi *= x_factor[i];
+            lo *= x_factor[turn];
+            hi *= x_factor[turn];
         }
-        const uint at = to + i * (local_size / kStepGroups) * kStepWords;
-        x_stage[at] = uvec2(packFloat2x16(f16vec2(lo.xy)), packFloat2x16(f16vec2(lo.zw)));
-        x_stage[at + 1] = uvec2(packFloat2x16(f16vec2(hi.xy)), packFloat2x16(f16vec2(hi.zw)));
+        // The last stage may have less; what is beyond is zero.
+        const bool is_there = n_groups * n_deep == 1 || step * n_groups + g / 4 < push.n_blocks;
+        const uvec2 first = uvec2(packFloat2x16(f16vec2(lo.xy)), packFloat2x16(f16vec2(lo.zw)));
+        const uvec2 second = uvec2(packFloat2x16(f16vec2(hi.xy)), packFloat2x16(f16vec2(hi.zw)));
+        const uint to = ((stage % 2 * n_deep + i / n_turns) * tile_n + column) * kColumnWords;
+        x_stage[to + x_place(column, word)] = is_there ? first : uvec2(0);
+        x_stage[to + x_place(column, word + 1)] = is_there ? second : uvec2(0);
     }
 }
 
@@ -73,18 +93,23 @@ uint sum_row(uint e) {
     return rows_apart != 0 ? 2 * e + lane_group : 8 * lane_group + e;
 }
 
-// One step of k: each weight decoded once, for all columns of the wave.
-void multiply_step(uint step, uint buffer_index, uint64_t tile[n_held], uint row[n_held], bool masks, uint n_live) {
-    const uint lane_row = gl_SubgroupInvocationID % kFragment;
+void decode_step(uint step, uint64_t tile[n_held], uint row[n_held], out f16vec2 w[n_halves]) {
     const uint lane_group = gl_SubgroupInvocationID / kFragment % n_groups;
-    f16vec2 w[n_held * 16];
     [[unroll]] for (uint i = 0; i < n_held; i++) {
         const uint block = min(step * n_groups + lane_group, push.n_blocks - 1); // beyond: times zeros
         f16vec2 h[16];
         weight_decode_halves(WEIGHT_CODES, WEIGHT_SCALES, tile[i] + block, row[i], h);
         [[unroll]] for (uint e = 0; e < 16; e++) w[i * 16 + e] = h[e];
     }
-    [[unroll]] for (uint f = 0; f < n_fragments; f++) {
+}
+
+// Fragments of a step from `first` on: each weight that was decoded with all columns of the wave.
+void multiply_fragments(uint first, uint n_here, uint buffer_index, f16vec2 w[n_halves], bool masks, uint n_live) {
+    const uint lane_row = gl_SubgroupInvocationID % kFragment;
+    const uint lane_group = gl_SubgroupInvocationID / kFragment % n_groups;
+    const uint first_column = (buffer_index * tile_n + wave_column() + lane_row) * kColumnWords;
+    [[unroll]] for (uint ff = 0; ff < n_here; ff++) {
+        const uint f = first + ff;
         coopmat<float16_t, gl_ScopeSubgroup, frag_m, frag_k, gl_MatrixUseA> a[n_held];
         [[unroll]] for (uint i = 0; i < n_held; i++) {
             [[unroll]] for (uint e = 0; e < n_each; e += 2) {
@@ -95,10 +120,9 @@ void multiply_step(uint step, uint buffer_index, uint64_t tile[n_held], uint row
         [[unroll]] for (uint n = 0; n < frags_n; n++) {
             if (masks && wave_column() + n * frag_n >= n_live) continue;
             coopmat<float16_t, gl_ScopeSubgroup, frag_k, frag_n, gl_MatrixUseB> b;
-            const uint from = (buffer_index * tile_n + wave_column() + n * kFragment + lane_row) * kStepWords +
-                              (f * kFragment + lane_group * n_each) / 4;
             [[unroll]] for (uint e = 0; e < n_each; e += 4) {
-                const uvec2 four = x_stage[from + e / 4];
+                const uint from = first_column + x_place(lane_row, (f * kFragment + lane_group * n_each + e) / 4);
+                const uvec2 four = x_stage[from + n * (kFragment * kColumnWords)];
                 const f16vec2 lo = unpackFloat2x16(four.x), hi = unpackFloat2x16(four.y);
                 b[e] = lo.x;
                 b[e + 1] = lo.y;
@@ -123,15 +147,26 @@ void multiply_direct(bool masks, uint n_live) {
 
     const uint stage_blocks = n_deep * n_groups;
     const uint n_stages = (push.n_blocks + stage_blocks - 1) / stage_blocks;
+    const uint n_here = n_fragments / n_phases;
     barrier(); // x_row() may read what the workgroup wrote before
     find_x();
-    [[unroll]] for (uint s = 0; s < n_deep; s++) stage_x(s, s);
+    [[unroll]] for (uint phase = 0; phase < n_phases; phase++) {
+        load_x(0, phase);
+        store_x(0, phase);
+    }
     barrier();
     for (uint stage = 0; stage < n_stages; stage++) {
-        if (stage + 1 < n_stages) {
-            [[unroll]] for (uint s = 0; s < n_deep; s++) stage_x((stage + 1) * n_deep + s, (stage + 1) % 2 * n_deep + s);
+        f16vec2 w[n_halves];
+        decode_step(stage * n_deep, tile, row, w);
+        [[unroll]] for (uint phase = 0; phase < n_phases; phase++) {
+            load_x(stage + 1, phase);
+            multiply_fragments(phase * n_here, n_here, stage % 2 * n_deep, w, masks, n_live);
+            [[unroll]] for (uint s = 1; s < n_deep; s++) { // then there is one phase
+                decode_step(stage * n_deep + s, tile, row, w);
+                multiply_fragments(0, n_here, stage % 2 * n_deep + s, w, masks, n_live);
+            }
+            store_x(stage + 1, phase);
         }
-        [[unroll]] for (uint s = 0; s < n_deep; s++) multiply_step(stage * n_deep + s, stage % 2 * n_deep + s, tile, row, masks, n_live);
         barrier();
     }
 }
