@@ -95,6 +95,14 @@ void check_model(const std::string& architecture, format::TensorType type, uint3
     CHECK(runner->validation_messages() == 0);
 }
 
+/// The policy of the device; its fragments are what the probe would find where commands are executed.
+kernels::Policy policy_of(const gpu::Device& device, kernels::CoopmatMode coopmat = kernels::CoopmatMode::automatic,
+                          kernels::ActivationMode act = kernels::ActivationMode::automatic) {
+    kernels::Policy policy = kernels::choose_policy(device.capabilities(), {coopmat, act});
+    policy.fragments = kernels::expected_fragment_map(policy, device.info().name);
+    return policy;
+}
+
 } // namespace
 
 TEST_CASE("llama with f16 and quantised weights") {
@@ -138,26 +146,32 @@ TEST_CASE("every weight type compiles without spills or scratch, whatever reads 
         const kernels::Weight weight{
             .type = traits->type, .n_rows = 2048, .n_cols = 2048, .codes = 4096, .scales = 8192};
         const auto compile = [&](const kernels::Op& op, kernels::CoopmatMode coopmat, kernels::ActivationMode act) {
-            const kernels::Policy policy = kernels::choose_policy(device.capabilities(), {coopmat, act});
+            const kernels::Policy policy = policy_of(device, coopmat, act);
             const auto lowered = std::visit([&](const auto& o) { return kernels::lower(o, policy); }, op);
             for (const kernels::Dispatch& dispatch : lowered.dispatches) pipelines.get(dispatch);
         };
         using enum kernels::ActivationMode;
         const auto automatic_coopmat = kernels::CoopmatMode::automatic;
         compile(kernels::Embed{weight, 512, 2048}, automatic_coopmat, automatic);
-        for (const uint32_t n : {1u, 4u, 8u, 512u}) {
+        // 16 and 32 columns with norms folded in, 2048 for the largest tile.
+        for (const uint32_t n : {1u, 4u, 8u, 16u, 32u, 512u, 2048u}) {
+            const bool is_skinny = n == 16 || n == 32;
             const kernels::Linear plain{.weight = weight,
                                         .n_out = 2048,
                                         .n_columns = n,
                                         .x_stride = 2048,
                                         .y_stride = 2048,
-                                        .has_residual = true};
+                                        .has_residual = true,
+                                        .next_norm = is_skinny ? uint64_t{4096} : 0};
             kernels::Linear glu = plain;
             glu.n_out = 1024;
             glu.has_residual = false;
+            glu.next_norm = 0;
+            glu.x_is_normed = is_skinny;
             glu.is_glu = true;
             for (const kernels::Linear& op : {plain, glu}) {
                 compile(op, automatic_coopmat, automatic);
+                if (n > 8) continue; // the same mat-vecs
                 compile(op, kernels::CoopmatMode::off, f32);
                 if (layout->has_int8 && device.capabilities().integer_dot_product)
                     compile(op, kernels::CoopmatMode::off, q8);
@@ -171,8 +185,7 @@ TEST_CASE("attention of large heads and of MLA's compiles without spills or scra
     using enum format::TensorType;
     gpu::Instance instance;
     gpu::Device device(instance, "", {.capture_statistics = true});
-    kernels::Policy policy = kernels::choose_policy(device.capabilities(), {});
-    policy.fragments = kernels::expected_fragment_map(policy, device.info().name);
+    const kernels::Policy policy = policy_of(device);
     for (const format::TensorType type : {f32, f16, q8_0, q5_1, q4_0}) {
         kernels::PipelineStore pipelines(device);
         size_t n_matrix = 0;
@@ -209,8 +222,7 @@ TEST_CASE("attention of one and two sets of rows a wave compiles without spills 
     using enum format::TensorType;
     gpu::Instance instance;
     gpu::Device device(instance, "", {.capture_statistics = true});
-    kernels::Policy policy = kernels::choose_policy(device.capabilities(), {});
-    policy.fragments = kernels::expected_fragment_map(policy, device.info().name);
+    const kernels::Policy policy = policy_of(device);
     if (!policy.fragments.is_known()) return;
     kernels::PipelineStore pipelines(device);
     for (const uint32_t head_size : {64u, 80u, 128u}) {
@@ -307,7 +319,7 @@ TEST_CASE("experts of every weight type compile without spills or scratch, from 
     for (const kernels::WeightLayout& layout : kernels::all_weight_layouts()) {
         kernels::PipelineStore pipelines(device);
         const auto compile = [&](const kernels::Op& op, kernels::CoopmatMode coopmat, kernels::ActivationMode act) {
-            const kernels::Policy policy = kernels::choose_policy(device.capabilities(), {coopmat, act});
+            const kernels::Policy policy = policy_of(device, coopmat, act);
             const auto lowered = std::visit([&](const auto& o) { return kernels::lower(o, policy); }, op);
             for (const kernels::Dispatch& dispatch : lowered.dispatches) pipelines.get(dispatch);
         };
