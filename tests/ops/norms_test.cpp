@@ -84,6 +84,22 @@ struct Rows {
     }
 };
 
+/// x W^T: (n_rows, n_out).
+template<typename T>
+std::vector<double> products(const TestWeight& w, const std::vector<T>& x, uint32_t n_rows, uint32_t n_out,
+                             uint32_t n_cols) {
+    std::vector<double> result;
+    for (uint32_t t = 0; t < n_rows; ++t) {
+        for (uint32_t r = 0; r < n_out; ++r) {
+            double value = 0;
+            for (uint32_t k = 0; k < n_cols; ++k)
+                value += double{w.values[uint64_t{r} * n_cols + k]} * x[uint64_t{t} * n_cols + k];
+            result.push_back(value);
+        }
+    }
+    return result;
+}
+
 /// Whether `normed` holds y * weight and, in any split, the sums of y^2.
 void check_made(const gpu::Buffer& normed, const std::vector<float>& y, const std::vector<float>& weight,
                 uint32_t n_live, uint32_t n_rows, uint32_t n_cols, const kernels::Policy& policy) {
@@ -203,15 +219,8 @@ TEST_CASE("products write what the norm after them needs") {
             h.run(op, {&counts, &x_buffer, &residual, &y, &normed}, policy);
             const auto made = h.read<float>(y, uint64_t{n_columns} * n_out);
             check_made(normed, made, weight, n_live, n_columns, n_out, policy);
-            std::vector<double> expected;
-            for (uint32_t t = 0; t < n_live; ++t) {
-                for (uint32_t r = 0; r < n_out; ++r) {
-                    double value = added[uint64_t{t} * n_out + r];
-                    for (uint32_t k = 0; k < n_cols; ++k)
-                        value += w.values[uint64_t{r} * n_cols + k] * x[uint64_t{t} * n_cols + k];
-                    expected.push_back(value);
-                }
-            }
+            std::vector<double> expected = products(w, x, n_live, n_out, n_cols);
+            for (size_t i = 0; i < expected.size(); ++i) expected[i] += added[i];
             CHECK(nmse(std::span(made).first(expected.size()), expected) < limit);
         }
     }
@@ -234,15 +243,7 @@ TEST_CASE("rows that f16 could not hold are normalised before they are rounded")
                                  .x_is_normed = true,
                                  .eps = kEps};
         h.run(op, {&counts, &rows.normed, &y, &y}, policy);
-        const std::vector<double> x = rows.values(n_columns);
-        std::vector<double> expected;
-        for (uint32_t t = 0; t < n_columns; ++t) {
-            for (uint32_t r = 0; r < n_out; ++r) {
-                double value = 0;
-                for (uint32_t k = 0; k < n_cols; ++k) value += w.values[uint64_t{r} * n_cols + k] * x[t * n_cols + k];
-                expected.push_back(value);
-            }
-        }
+        const std::vector<double> expected = products(w, rows.values(n_columns), n_columns, n_out, n_cols);
         CHECK(nmse(h.read<float>(y, expected.size()), expected) < limit);
     }
 }
