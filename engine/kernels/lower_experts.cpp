@@ -125,6 +125,7 @@ Dispatch product(const Product& p, const Policy& policy) {
                                               .wave_n = tiles.wave_n,
                                               .k_groups = policy.has_direct_gemm() ? policy.fragments.k_groups : 0,
                                               .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
+                                              .has_rest = direct_has_rest(tiles, weight, policy),
                                               .n_used = p.shape.n_used,
                                               .takes_tokens = p.takes_tokens,
                                               .activation = static_cast<uint32_t>(p.activation),

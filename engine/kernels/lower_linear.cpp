@@ -138,6 +138,7 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
                                        .wave_n = tiles.wave_n,
                                        .k_groups = is_direct ? policy.fragments.k_groups : 0,
                                        .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
+                                       .has_rest = direct_has_rest(tiles, op.weight, policy),
                                        .count_index = static_cast<uint32_t>(op.columns),
                                        .is_glu = op.is_glu,
                                        .has_bias = op.bias != 0,

@@ -21,4 +21,11 @@ inline const ShaderInfo* shader_of(std::string_view name) {
     return info;
 }
 
+/// Whether K may end within a stage of shaders/include/gemm_direct.glsl, which has as many blocks as this or a part of
+/// it.
+inline bool direct_has_rest(const CoopmatTiles& tiles, const Weight& weight, const Policy& policy) {
+    const uint32_t most_blocks = policy.fragments.k_groups * (tiles.tile_n > 32 ? 1 : 4);
+    return !policy.has_direct_gemm() || weight.n_blocks() % most_blocks != 0;
+}
+
 } // namespace vkinfer::kernels

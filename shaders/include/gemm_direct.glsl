@@ -33,6 +33,10 @@ shared uvec2 x_stage[2 * n_deep * tile_n * kColumnWords];
 
 uint x_place(uint column, uint word) { return kSwaps ? word ^ column % kStepWords : word; }
 
+const uint stage_blocks = n_deep * n_groups;
+// Without a rest, blocks fill every stage.
+uint stage_count() { return has_rest != 0 ? (push.n_blocks + stage_blocks - 1) / stage_blocks : push.n_blocks / stage_blocks; }
+
 // A thread stages the same eight k of the step and the same columns every time; where they lie in x is found once. What the next
 // stage needs is on its way while this one multiplies, where that takes too many registers in two parts.
 const uint n_staged = tile_n * kStepGroups;
@@ -49,16 +53,18 @@ void find_x() {
     const uint g = gl_LocalInvocationIndex % kStepGroups; // local_size is a multiple of kStepGroups
     [[unroll]] for (uint i = 0; i < n_turns; i++) {
         const uint row = x_row(min((gl_LocalInvocationIndex + i * local_size) / kStepGroups, tile_n - 1));
-        x_at[i] = row * (push.x_stride / 4) + g % 4 * 2;
+        x_at[i] = row * (push.x_stride / 4) + (has_rest != 0 ? g % 4 : g) * 2;
         if (kScalesX) x_factor[i] = x_scale(row, g, kStepGroups);
     }
 }
 
-// Without a branch: beyond the last block the loads repeat it.
+// Without a branch: beyond the last stage, or block, the loads repeat it.
 void load_x(uint stage, uint phase) {
+    const uint first_block = min(stage, stage_count() - 1) * stage_blocks;
     [[unroll]] for (uint i = 0; i < n_loads; i++) {
-        const uint step = stage * n_deep + i / n_turns, turn = phase * n_loads + i % n_turns;
-        const uint block = min(step * n_groups + gl_LocalInvocationIndex % kStepGroups / 4, push.n_blocks - 1);
+        const uint turn = phase * n_loads + i % n_turns;
+        uint block = first_block + i / n_turns * n_groups;
+        if (has_rest != 0) block = min(block + gl_LocalInvocationIndex % kStepGroups / 4, push.n_blocks - 1);
         x_next[2 * i] = x[x_at[turn] + block * (kBlock / 4)];
         x_next[2 * i + 1] = x[x_at[turn] + block * (kBlock / 4) + 1];
     }
@@ -67,10 +73,11 @@ void load_x(uint stage, uint phase) {
 void store_x(uint stage, uint phase) {
     const uint g = gl_LocalInvocationIndex % kStepGroups, e = g % 4 * 8;
     const uint word = (e / n_each * kFragment + g / 4 * n_each + e % n_each) / 4;
-    const uint first_column = gl_LocalInvocationIndex / kStepGroups;
+    const uint first_column = gl_LocalInvocationIndex / kStepGroups, apart = local_size / kStepGroups;
+    const uint first = (stage % 2 * n_deep * tile_n + first_column) * kColumnWords;
     [[unroll]] for (uint i = 0; i < n_loads; i++) {
         const uint step = stage * n_deep + i / n_turns, turn = phase * n_loads + i % n_turns;
-        const uint column = first_column + turn * (local_size / kStepGroups);
+        const uint column = first_column + turn * apart;
         if (n_staged % local_size != 0 && column >= tile_n) continue;
         vec4 lo = x_next[2 * i], hi = x_next[2 * i + 1];
         if (kScalesX) {
@@ -78,12 +85,13 @@ void store_x(uint stage, uint phase) {
             hi *= x_factor[turn];
         }
         // The last stage may have less; what is beyond is zero.
-        const bool is_there = n_groups * n_deep == 1 || step * n_groups + g / 4 < push.n_blocks;
-        const uvec2 first = uvec2(packFloat2x16(f16vec2(lo.xy)), packFloat2x16(f16vec2(lo.zw)));
-        const uvec2 second = uvec2(packFloat2x16(f16vec2(hi.xy)), packFloat2x16(f16vec2(hi.zw)));
-        const uint to = ((stage % 2 * n_deep + i / n_turns) * tile_n + column) * kColumnWords;
-        x_stage[to + x_place(column, word)] = is_there ? first : uvec2(0);
-        x_stage[to + x_place(column, word + 1)] = is_there ? second : uvec2(0);
+        const bool is_there = has_rest == 0 || stage_blocks == 1 || step * n_groups + g / 4 < push.n_blocks;
+        const uvec2 lo_halves = uvec2(packFloat2x16(f16vec2(lo.xy)), packFloat2x16(f16vec2(lo.zw)));
+        const uvec2 hi_halves = uvec2(packFloat2x16(f16vec2(hi.xy)), packFloat2x16(f16vec2(hi.zw)));
+        // Turns are mostly a multiple of 16 columns apart: then all have the same place in their columns.
+        const uint like = first_column + turn * apart % kFragment, on = (i / n_turns * tile_n + turn * apart) * kColumnWords;
+        x_stage[first + x_place(like, word) + on] = is_there ? lo_halves : uvec2(0);
+        x_stage[first + x_place(like, word + 1) + on] = is_there ? hi_halves : uvec2(0);
     }
 }
 
@@ -96,7 +104,8 @@ uint sum_row(uint e) {
 void decode_step(uint step, uint64_t tile[n_held], uint row[n_held], out f16vec2 w[n_halves]) {
     const uint lane_group = gl_SubgroupInvocationID / kFragment % n_groups;
     [[unroll]] for (uint i = 0; i < n_held; i++) {
-        const uint block = min(step * n_groups + lane_group, push.n_blocks - 1); // beyond: times zeros
+        uint block = step * n_groups + lane_group;
+        if (has_rest != 0) block = min(block, push.n_blocks - 1); // beyond: times zeros
         f16vec2 h[16];
         weight_decode_halves(WEIGHT_CODES, WEIGHT_SCALES, tile[i] + block, row[i], h);
         [[unroll]] for (uint e = 0; e < 16; e++) w[i * 16 + e] = h[e];
@@ -107,7 +116,9 @@ void decode_step(uint step, uint64_t tile[n_held], uint row[n_held], out f16vec2
 void multiply_fragments(uint first, uint n_here, uint buffer_index, f16vec2 w[n_halves], bool masks, uint n_live) {
     const uint lane_row = gl_SubgroupInvocationID % kFragment;
     const uint lane_group = gl_SubgroupInvocationID / kFragment % n_groups;
+    // In long columns a lane's words are all at the same distance of bits; their columns begin at multiples of theirs.
     const uint first_column = (buffer_index * tile_n + wave_column() + lane_row) * kColumnWords;
+    const uint lane_word = lane_group * (n_each / 4), first_word = first_column + (kSwaps ? lane_row ^ lane_word : lane_word);
     [[unroll]] for (uint ff = 0; ff < n_here; ff++) {
         const uint f = first + ff;
         coopmat<float16_t, gl_ScopeSubgroup, frag_m, frag_k, gl_MatrixUseA> a[n_held];
@@ -121,7 +132,7 @@ void multiply_fragments(uint first, uint n_here, uint buffer_index, f16vec2 w[n_
             if (masks && wave_column() + n * frag_n >= n_live) continue;
             coopmat<float16_t, gl_ScopeSubgroup, frag_k, frag_n, gl_MatrixUseB> b;
             [[unroll]] for (uint e = 0; e < n_each; e += 4) {
-                const uint from = first_column + x_place(lane_row, (f * kFragment + lane_group * n_each + e) / 4);
+                const uint word = (f * kFragment + e) / 4, from = kSwaps ? first_word ^ word : first_word + word;
                 const uvec2 four = x_stage[from + n * (kFragment * kColumnWords)];
                 const f16vec2 lo = unpackFloat2x16(four.x), hi = unpackFloat2x16(four.y);
                 b[e] = lo.x;
@@ -139,14 +150,14 @@ void multiply_fragments(uint first, uint n_here, uint buffer_index, f16vec2 w[n_
 void multiply_direct(bool masks, uint n_live) {
     [[unroll]] for (uint i = 0; i < n_acc; i++)
         acc[i] = coopmat<float, gl_ScopeSubgroup, frag_m, frag_n, gl_MatrixUseAccumulator>(0.0);
-    const uint lane_row = gl_SubgroupInvocationID % kFragment;
-    uint64_t tile[n_held];
+    uint64_t tile[n_held]; // of a strip: the wave's rows begin at one, and a fragment has as many
     uint row[n_held];
-    [[unroll]] for (uint i = 0; i < n_held; i++)
-        weight_row(i / frags_m * tile_m + wave_row() + i % frags_m * kFragment + lane_row, tile[i], row[i]);
+    [[unroll]] for (uint i = 0; i < n_held; i++) {
+        weight_row(i / frags_m * tile_m + wave_row() + i % frags_m * kFragment, tile[i], row[i]);
+        row[i] = gl_SubgroupInvocationID % kFragment;
+    }
 
-    const uint stage_blocks = n_deep * n_groups;
-    const uint n_stages = (push.n_blocks + stage_blocks - 1) / stage_blocks;
+    const uint n_stages = stage_count();
     const uint n_here = n_fragments / n_phases;
     barrier(); // x_row() may read what the workgroup wrote before
     find_x();

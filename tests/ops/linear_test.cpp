@@ -109,8 +109,9 @@ void check(format::TensorType type, const Shape& s, const Flags& flags, const ke
 }
 
 // Rows: one, a partial strip, a strip, many and odd. K: one block, an odd number of blocks. Columns around the buckets.
-constexpr Shape kShapes[] = {{1, 32, 1},  {5, 96, 2},   {16, 64, 1},   {33, 160, 3},   {48, 32, 4},  {70, 224, 5},
-                             {64, 96, 8}, {129, 64, 9}, {40, 2080, 1}, {100, 512, 17}, {96, 64, 33}, {130, 96, 65}};
+constexpr Shape kShapes[] = {{1, 32, 1},     {5, 96, 2},   {16, 64, 1},  {33, 160, 3},  {48, 32, 4},
+                             {70, 224, 5},   {64, 96, 8},  {129, 64, 9}, {40, 2080, 1}, {40, 416, 12},
+                             {100, 512, 17}, {96, 64, 33}, {130, 96, 65}};
 /// K of super-blocks; the rest as above, but less of it.
 constexpr Shape kWideShapes[] = {{1, 256, 1}, {33, 512, 1}, {70, 768, 5}, {129, 256, 9}, {130, 512, 65}};
 constexpr Shape kGluShapes[] = {{16, 32, 1}, {48, 96, 3}, {80, 64, 9}, {112, 160, 33}};
