@@ -18,7 +18,8 @@ layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tile
 layout(binding = BIND_PAGES, scalar) readonly restrict buffer Pages { uint pages[]; };
 layout(binding = BIND_Q, scalar) readonly restrict buffer Q { vec4 q[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
-layout(binding = BIND_PARTIALS, scalar) writeonly restrict buffer Partials { float partials[]; };
+layout(binding = BIND_PARTIALS, scalar) coherent buffer Partials { float partials[]; };
+layout(binding = BIND_ARRIVALS, scalar) coherent buffer Arrivals { uint arrivals[]; };
 #include "attention_rows.glsl"
 
 uint q_at[n_rows]; // in vec4

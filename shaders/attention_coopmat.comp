@@ -17,6 +17,7 @@
 #include "common.glsl"
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_KHR_shader_subgroup_vote : require
 #include "kv.glsl"
@@ -30,7 +31,8 @@ layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tile
 layout(binding = BIND_PAGES, scalar) readonly restrict buffer Pages { uint pages[]; };
 layout(binding = BIND_Q, scalar) readonly restrict buffer Q { vec4 q[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
-layout(binding = BIND_PARTIALS, scalar) writeonly restrict buffer Partials { float partials[]; };
+layout(binding = BIND_PARTIALS, scalar) coherent buffer Partials { float partials[]; };
+layout(binding = BIND_ARRIVALS, scalar) coherent buffer Arrivals { uint arrivals[]; };
 
 const uint kStep = 32u;     // keys of a round
 const uint kFragment = 16u; // rows and columns of a fragment
@@ -48,6 +50,9 @@ const uint n_sets = (n_words + kFragment - 1) / kFragment;
 const uint n_value_fragments = n_sets * set_dims;
 const float kLog2E = 1.4426950408889634;
 const float kMasked = -1e30;
+const uint part_rows = row_sets * kFragment, part_dims = value_size / team, part_lanes = 32u, n_waves = local_size / 32u;
+const uint part_loads = 16u;
+#include "attention_combine.glsl"
 
 #define OPERAND(use) coopmat<float16_t, gl_ScopeSubgroup, 16, 16, use>
 #define SUMS coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
@@ -267,16 +272,15 @@ void round_of(KvHead k_head, KvHead v_head, uint base, uint end, bool is_edge) {
     }
 }
 
-// A row of the tile.
-void store(Tile tile, uint kv_head, uint set, uint row, float total) {
+// A row of the tile, the lane's of a set.
+void store(Tile tile, uint kv_head, uint part, uint set, uint row, float total) {
     float factor = 1.0;
     uint to;
-    if (is_split != 0) { // attention_combine.comp adds the sink and divides
-        const uint r = row - tile.first_row;
-        to = (((gl_WorkGroupID.y * n_kv_heads + kv_head) * gl_NumWorkGroups.z + gl_WorkGroupID.z) * n_rows + r) * (value_size + 2);
-        if (lane_group == 0 && member == 0) {
-            partials[to + value_size] = m[set];
-            partials[to + value_size + 1] = total;
+    if (is_split != 0) { // the last split adds the sink and divides
+        to = partial_row(part, gl_WorkGroupID.z, set * kFragment + lane_row);
+        if (lane_group == 0) {
+            partials[to + part_dims] = m[set];
+            partials[to + part_dims + 1] = total;
         }
     } else {
         if (has_sinks != 0) {
@@ -286,11 +290,11 @@ void store(Tile tile, uint kv_head, uint set, uint row, float total) {
             total = total * factor + exp2(sink - largest);
         }
         factor /= total;
-        to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * value_size;
+        to = (tile.first_token + row / group) * push.y_stride + (kv_head * group + row % group) * value_size + member * part_dims;
     }
     // A lane's dimensions are its first and constants, so that the compiler sees which stores go together.
     const uint first_word = set_words == kFragment ? sum_row(0) : 0;
-    to += (member * n_words + first_word) * word_dims + (set_words == kFragment ? 0 : lane_group * (8 / set_words) * set_dims);
+    to += first_word * word_dims + (set_words == kFragment ? 0 : lane_group * (8 / set_words) * set_dims);
     [[unroll]] for (uint words_at = 0; words_at < n_sets; words_at++) {
         [[unroll]] for (uint j = 0; j < set_dims; j++) {
             [[unroll]] for (uint i = 0; i < 8; i++) {
@@ -355,7 +359,7 @@ void main() {
     const uint first_page = (tile_first - min(tile_first, push.window - 1u)) / page_tokens;
     const uint tile_last = tile.first_position + min(tile.first_row + n_rows - 1, last_row) / group;
     const uint n_pages = tile_last / page_tokens + 1;
-    const uint pages_per_split = (n_pages - first_page + gl_NumWorkGroups.z - 1) / gl_NumWorkGroups.z;
+    const uint pages_per_split = (n_pages - first_page + n_splits - 1) / n_splits;
     const uint begin = (first_page + split * pages_per_split) * page_tokens;
     // A team's waves make the same rounds, and so do all teams, for the barriers' sake.
     const uint end = min((team > 1 ? tile_last : last_position) + 1, begin + pages_per_split * page_tokens);
@@ -375,10 +379,12 @@ void main() {
         }
     }
 
+    const uint part = part_index(tile_index, kv_head, gl_SubgroupID);
     [[unroll]] for (uint set = 0; set < row_sets; set++) {
         const float total = l[set] + subgroupShuffleXor(l[set], 16);
-        const uint first_row = wave_row + set * kFragment;
-        if (first_row + lane_row > last_row) return;
-        store(tile, kv_head, set, first_row + lane_row, total);
+        const uint row = wave_row + set * kFragment + lane_row;
+        if (row <= last_row) store(tile, kv_head, part, set, row, total);
     }
+    if (is_split != 0 && wave_row <= last_row)
+        combine_splits(part, tile, kv_head, wave_row, min(part_rows, last_row + 1 - wave_row), member * part_dims);
 }

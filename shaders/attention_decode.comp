@@ -21,7 +21,8 @@ layout(binding = BIND_PAGES, scalar) readonly restrict buffer Pages { uint pages
 layout(binding = BIND_TABLE, scalar) readonly restrict buffer Table { vec2 table[]; };
 layout(binding = BIND_QKV, scalar) readonly restrict buffer Qkv { float qkv[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
-layout(binding = BIND_PARTIALS, scalar) writeonly restrict buffer Partials { float partials[]; };
+layout(binding = BIND_PARTIALS, scalar) coherent buffer Partials { float partials[]; };
+layout(binding = BIND_ARRIVALS, scalar) coherent buffer Arrivals { uint arrivals[]; };
 
 const uint n_held = (n_rows + 1u) * head_size + value_size; // the queries, then K, then V
 #include "rope.glsl"

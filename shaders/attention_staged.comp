@@ -10,6 +10,7 @@
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_KHR_shader_subgroup_vote : require
 #include "kv.glsl"
@@ -23,7 +24,8 @@ layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tile
 layout(binding = BIND_PAGES, scalar) readonly restrict buffer Pages { uint pages[]; };
 layout(binding = BIND_Q, scalar) readonly restrict buffer Q { vec4 q[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
-layout(binding = BIND_PARTIALS, scalar) writeonly restrict buffer Partials { float partials[]; };
+layout(binding = BIND_PARTIALS, scalar) coherent buffer Partials { float partials[]; };
+layout(binding = BIND_ARRIVALS, scalar) coherent buffer Arrivals { uint arrivals[]; };
 
 const uint kStep = 32u; // keys of a round
 const uint group = n_heads / n_kv_heads;
@@ -37,6 +39,8 @@ const uint n_words = value_size / word_dims;
 const uint value_row = is_latent != 0 ? head_size : value_size; // dimensions of a row that begins with V
 const float kLog2E = 1.4426950408889634;
 const float kMasked = -1e30;
+const uint part_rows = frag_m, part_dims = value_size, part_lanes = subgroup_size, part_loads = 8u;
+#include "attention_combine.glsl"
 
 // Rows of shared memory, in uvec4 or floats, with padding that keeps neighbours off each other's banks.
 const uint k_words = head_size / 8 + 1;
@@ -205,7 +209,7 @@ void main() {
     const uint first_page = (tile_first - min(tile_first, push.window - 1u)) / page_tokens;
     const uint tile_last = tile.first_position + min(tile.first_row + n_rows - 1, last_row) / group;
     const uint n_pages = tile_last / page_tokens + 1;
-    const uint pages_per_split = (n_pages - first_page + gl_NumWorkGroups.z - 1) / gl_NumWorkGroups.z;
+    const uint pages_per_split = (n_pages - first_page + n_splits - 1) / n_splits;
     const uint begin = (first_page + split * pages_per_split) * page_tokens;
     const uint end = min(tile_last + 1, begin + pages_per_split * page_tokens);
     for (uint base = begin; base < end; base += kStep) {
@@ -230,10 +234,10 @@ void main() {
     [[unroll]] for (uint apart = frag_m; apart < subgroup_size; apart *= 2) total += subgroupShuffleXor(total, apart);
     float factor = 1.0;
     const uint wave_row = gl_SubgroupID * frag_m;
-    const uint partial_at = (((tile_index * n_kv_heads + kv_head) * gl_NumWorkGroups.z + split) * n_rows + wave_row) * (value_size + 2);
-    if (is_split != 0) { // attention_combine.comp adds the sink and divides
+    const uint part = part_index(tile_index, kv_head, gl_SubgroupID);
+    if (is_split != 0) { // the last split adds the sink and divides
         if (gl_SubgroupInvocationID < frag_m && lane_row <= last_row) {
-            const uint to = partial_at + gl_SubgroupInvocationID * (value_size + 2) + value_size;
+            const uint to = partial_row(part, split, gl_SubgroupInvocationID) + part_dims;
             partials[to] = m;
             partials[to + 1] = total;
         }
@@ -257,10 +261,12 @@ void main() {
             if (first_row + row > last_row) continue;
             const float value = s_stage[(wave_row + row) * s_floats + i % frag_n] * row_factors[wave_row + row];
             if (is_split != 0) {
-                partials[partial_at + row * (value_size + 2) + dim] = value;
+                partials[partial_row(part, split, row) + dim] = value;
             } else {
                 y[q_at(tile, kv_head, first_row + row, push.y_stride, value_size) + dim] = value;
             }
         }
     }
+    if (is_split != 0 && first_row <= last_row)
+        combine_splits(part, tile, kv_head, first_row, min(part_rows, last_row + 1 - first_row), 0);
 }

@@ -229,7 +229,7 @@ TEST_CASE("attention of one and two sets of rows a wave compiles without spills 
         for (const auto& [k, v] : {std::pair{f16, f16}, std::pair{q8_0, q8_0}, std::pair{q5_1, q5_1},
                                    std::pair{q4_0, q4_0}, std::pair{f16, q4_0}, std::pair{q8_0, f16}}) {
             if (head_size == 80 && (k != f16 || v != f16)) continue; // no number of blocks
-            for (const uint32_t n_tokens : {16u, 4096u}) {
+            for (const auto& [n_tokens, n_splits] : {std::pair{16u, 1u}, std::pair{16u, 8u}, std::pair{4096u, 1u}}) {
                 INFO(head_size, " ", std::string(format::to_string(k)), " ", std::string(format::to_string(v)));
                 kernels::Attention op{.shape = {.n_heads = 16,
                                                 .n_kv_heads = 4,
@@ -238,7 +238,8 @@ TEST_CASE("attention of one and two sets of rows a wave compiles without spills 
                                                 .type_v = v,
                                                 .max_pages = 8},
                                       .n_tokens = n_tokens,
-                                      .n_tiles = 8};
+                                      .n_tiles = 8,
+                                      .n_splits = n_splits};
                 op.q_stride = op.y_stride = 16 * head_size;
                 op.rows_per_tile = kernels::attention_rows(op.shape, op.n_tokens, policy);
                 CHECK(op.rows_per_tile == (n_tokens == 16 ? 64 : 128));
@@ -259,7 +260,8 @@ TEST_CASE("attention on fragments from shared memory compiles without spills or 
     const kernels::Policy policy = kernels::choose_policy(device.capabilities(), {}); // fragments not known
     kernels::PipelineStore pipelines(device);
     for (const format::TensorType type : {f16, q8_0, q5_1, q4_0}) {
-        for (const uint32_t head_size : {64u, 128u, 192u}) {
+        for (const auto& [head_size, n_splits] :
+             {std::pair{64u, 1u}, std::pair{128u, 1u}, std::pair{128u, 8u}, std::pair{192u, 1u}}) {
             kernels::Attention op{.shape = {.n_heads = 16,
                                             .n_kv_heads = 4,
                                             .head_size = head_size,
@@ -268,7 +270,8 @@ TEST_CASE("attention on fragments from shared memory compiles without spills or 
                                             .type_v = type,
                                             .max_pages = 8},
                                   .n_tokens = 512,
-                                  .n_tiles = 8};
+                                  .n_tiles = 8,
+                                  .n_splits = n_splits};
             op.q_stride = op.y_stride = 16 * head_size;
             op.rows_per_tile = kernels::attention_rows(op.shape, op.n_tokens, policy);
             const kernels::Dispatch dispatch = kernels::lower(op, policy).dispatches[0];

@@ -10,13 +10,12 @@ namespace {
 
 using format::TensorType;
 
-constexpr uint32_t kFragment = 16;       // of shaders/attention_coopmat.comp
-constexpr uint32_t kCoopmatWaves = 4;    // most waves of a workgroup with rows of their own, 16 or 32 each
-constexpr uint32_t kCoopmatMaxWaves = 8; // with all that share a row
-constexpr uint32_t kMaxTwoSets = 128;    // head size: 128 registers for O, 32 KiB of shared memory for Q
-constexpr uint32_t kFilledWaves = 4;     // of a compute unit: two a SIMD
-constexpr uint32_t kMaxTeam = 8;         // waves that share a row
-constexpr uint32_t kStagedMaxKey = 192;  // of shaders/attention_staged.comp: registers of Q and O in every wave
+constexpr uint32_t kFragment = 16;      // of shaders/attention_coopmat.comp
+constexpr uint32_t kCoopmatWaves = 4;   // most waves of a workgroup with rows of their own, 16 or 32 each
+constexpr uint32_t kMaxTwoSets = 128;   // head size: 128 registers for O, 32 KiB of shared memory for Q
+constexpr uint32_t kFilledWaves = 4;    // of a compute unit: two a SIMD
+constexpr uint32_t kMaxTeam = 8;        // waves that share a row
+constexpr uint32_t kStagedMaxKey = 192; // of shaders/attention_staged.comp: registers of Q and O in every wave
 constexpr uint32_t kStagedMaxValue = 128;
 constexpr uint32_t kMostMixed = 64;         // what was measured
 constexpr uint32_t kCoopmatRegisters = 136; // of a lane for Q and O; 128 for heads of 128 on RDNA3
@@ -173,7 +172,7 @@ uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Po
     if (n_tokens <= 4) return std::min(group, plain_rows(shape, policy)); // decode: a tile per token
     if (n_tokens >= kCoopmatMinTokens) {
         if (const uint32_t team = coopmat_team(shape, policy); team != 0)
-            return std::min(kCoopmatWaves, std::max(1u, kCoopmatMaxWaves / team)) * kFragment *
+            return std::min(kCoopmatWaves, std::max(1u, kMaxAttentionWaves / team)) * kFragment *
                    coopmat_row_sets(shape, n_tokens, team, policy);
         if (const uint32_t rows = staged_rows(shape, policy); rows != 0) return rows;
     }
@@ -192,11 +191,16 @@ uint32_t attention_decode_rows(const AttentionShape& shape, const Policy& policy
 
 namespace {
 
-/// Grid and work of the dispatch that attends, and behind it the one that merges its splits.
-Lowered with_combine(Dispatch dispatch, const Attention& op, const Policy& policy, uint32_t tiles, uint32_t y,
-                     uint32_t partials) {
-    VKINFER_ASSERT(op.n_splits >= 1 && op.n_splits <= kMaxAttentionSplits);
+/// Grid and work of the dispatch that attends, and what its splits leave for the last of them
+/// (shaders/include/attention_combine.glsl); `arrivals` is the operand behind which scratch begins. `team` waves share
+/// a row, and each keeps maximum and denominator beside its part of the sums.
+Lowered attending(Dispatch dispatch, const Attention& op, const Policy& policy, uint32_t y, uint32_t arrivals,
+                  uint32_t team) {
+    VKINFER_ASSERT(op.n_splits >= 1);
     const AttentionShape& s = op.shape;
+    const bool is_split = op.n_splits > 1;
+    dispatch.bindings.push_back(is_split ? arrivals + 1 : y);
+    dispatch.bindings.push_back(is_split ? arrivals : y);
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     dispatch.groups = {s.n_kv_heads, op.n_tiles, op.n_splits};
     dispatch.bytes = uint64_t{4} * op.n_tokens * s.n_heads * (s.head_size + s.v_size());
@@ -205,25 +209,12 @@ Lowered with_combine(Dispatch dispatch, const Attention& op, const Policy& polic
                               (s.is_latent ? 0 : kv_page_bytes(s.type_v, s.n_kv_heads, 1, s.v_size()));
     dispatch.window = op.window;
     Lowered lowered;
+    if (is_split) {
+        lowered.scratch_bytes = {uint64_t{4} * op.n_tiles * s.n_kv_heads * op.n_splits * op.rows_per_tile *
+                                 (s.v_size() + 2 * team)};
+        dispatch.bytes += 2 * lowered.scratch_bytes[0];
+    }
     lowered.dispatches.push_back(std::move(dispatch));
-    if (op.n_splits == 1) return lowered;
-
-    lowered.scratch_bytes = {uint64_t{4} * op.n_tiles * s.n_kv_heads * op.n_splits * op.rows_per_tile *
-                             (s.v_size() + 2)};
-    Dispatch combine;
-    combine.shader = shader_of("attention_combine");
-    combine.specialization = spec_words(shader::AttentionCombineSpec{.value_size = s.v_size(),
-                                                                     .n_heads = s.n_heads,
-                                                                     .n_kv_heads = s.n_kv_heads,
-                                                                     .n_rows = op.rows_per_tile,
-                                                                     .has_sinks = op.sinks != 0});
-    combine.push =
-        push_bytes(shader::AttentionCombinePush{.sinks = op.sinks, .y_stride = op.y_stride, .n_splits = op.n_splits},
-                   shader::kAttentionCombinePushBytes);
-    combine.bindings = {0, tiles, partials, y};
-    combine.groups = {s.n_kv_heads * op.rows_per_tile, op.n_tiles, 1};
-    combine.bytes = lowered.scratch_bytes[0];
-    lowered.dispatches.push_back(std::move(combine));
     return lowered;
 }
 
@@ -264,7 +255,7 @@ Push attention_push(const Attention& op) {
 } // namespace
 
 Lowered lower(const AttentionDecode& op, const Policy& policy) {
-    enum : uint32_t { kCounts, kTiles, kPages, kTable, kQkv, kY, kKv, kPartials };
+    enum : uint32_t { kCounts, kTiles, kPages, kTable, kQkv, kY, kKv, kArrivals };
     const Attention& a = op.attention;
     auto spec = attention_spec<shader::AttentionDecodeSpec>(a, policy.subgroup_size);
     spec.n_rot = op.rope.n_rot;
@@ -281,15 +272,16 @@ Lowered lower(const AttentionDecode& op, const Policy& policy) {
     dispatch.shader = shader_of("attention_decode");
     dispatch.specialization = spec_words(spec);
     dispatch.push = push_bytes(push, shader::kAttentionDecodePushBytes);
-    dispatch.bindings = {kCounts, kTiles, kPages, kTable, kQkv, kY, a.n_splits > 1 ? kPartials : kY};
+    dispatch.bindings = {kCounts, kTiles, kPages, kTable, kQkv, kY};
     dispatch.unbound = {{kKv, Access::read_write}};
-    return with_combine(std::move(dispatch), a, policy, kTiles, kY, kPartials);
+    return attending(std::move(dispatch), a, policy, kY, kArrivals, 1);
 }
 
 Lowered lower(const Attention& op, const Policy& policy) {
-    enum : uint32_t { kCounts, kTiles, kPages, kQ, kY, kKv, kPartials };
+    enum : uint32_t { kCounts, kTiles, kPages, kQ, kY, kKv, kArrivals };
     Dispatch dispatch;
-    if (const uint32_t team = coopmat_team_of(op.shape, op.rows_per_tile, policy); team != 0) {
+    const uint32_t team = coopmat_team_of(op.shape, op.rows_per_tile, policy);
+    if (team != 0) {
         auto spec = attention_spec<shader::AttentionCoopmatSpec>(
             op, attention_waves(op.shape, op.rows_per_tile, policy) * policy.tiles.subgroup_size);
         spec.k_groups = policy.fragments.k_groups;
@@ -317,9 +309,9 @@ Lowered lower(const Attention& op, const Policy& policy) {
     auto push = attention_push<shader::AttentionPush>(op);
     push.q_stride = op.q_stride;
     dispatch.push = push_bytes(push, shader::kAttentionPushBytes);
-    dispatch.bindings = {kCounts, kTiles, kPages, kQ, kY, op.n_splits > 1 ? kPartials : kY};
+    dispatch.bindings = {kCounts, kTiles, kPages, kQ, kY};
     dispatch.unbound = {{kKv, Access::read}};
-    return with_combine(std::move(dispatch), op, policy, kTiles, kY, kPartials);
+    return attending(std::move(dispatch), op, policy, kY, kArrivals, std::max(1u, team));
 }
 
 } // namespace vkinfer::kernels

@@ -59,9 +59,11 @@ Lowered lower(const GatherRows& op, const Policy&) {
 }
 
 Lowered lower(const RopeTable& op, const Policy&) {
-    const shader::RopeTablePush push{.frequencies = op.frequencies, .n_pairs = op.n_pairs, .magnitude = op.magnitude};
+    const shader::RopeTablePush push{
+        .frequencies = op.frequencies, .n_pairs = op.n_pairs, .magnitude = op.magnitude, .n_arrivals = op.n_arrivals};
     return one("rope_table", spec_words(shader::RopeTableSpec{}), push_bytes(push, shader::kRopeTablePushBytes),
-               {0, 1, 2}, {ceil_div(op.n_pairs, 64), op.n_tokens, 1}, uint64_t{8} * op.n_tokens * op.n_pairs);
+               {0, 1, 2, op.n_arrivals > 0 ? 3u : 2u}, {std::max(1u, ceil_div(op.n_pairs, 64)), op.n_tokens, 1},
+               uint64_t{8} * op.n_tokens * op.n_pairs);
 }
 
 Lowered lower(const Sample& op, const Policy& policy) {
@@ -101,10 +103,10 @@ uint32_t n_operands(const Op& op) {
         uint32_t operator()(const Linear& op) const { return 4 + (op.next_norm != 0) + op.gathers; }
         uint32_t operator()(const SwiGlu&) const { return 4; }
         uint32_t operator()(const GatherRows&) const { return 4; }
-        uint32_t operator()(const RopeTable&) const { return 3; }
+        uint32_t operator()(const RopeTable& op) const { return 3 + (op.n_arrivals > 0); }
         uint32_t operator()(const RopeStore&) const { return 6; }
-        uint32_t operator()(const Attention&) const { return 6; }
-        uint32_t operator()(const AttentionDecode&) const { return 7; }
+        uint32_t operator()(const Attention& op) const { return 6 + (op.n_splits > 1); }
+        uint32_t operator()(const AttentionDecode& op) const { return 7 + (op.attention.n_splits > 1); }
         uint32_t operator()(const ExpertRoute&) const { return 5; }
         uint32_t operator()(const ExpertHidden&) const { return 5; }
         uint32_t operator()(const ExpertOutput& op) const { return 8 + (op.next_norm != 0); }

@@ -86,12 +86,14 @@ struct GatherRows {
     uint32_t y_stride = 0;
 };
 
-/// cos and sin per token and rotary pair.  Operands: counts, tokens, table (n_tokens, n_pairs) of two floats.
+/// cos and sin per token and rotary pair.  Operands: counts, tokens, table (n_tokens, n_pairs) of two floats, and with
+/// n_arrivals those counters, which become zero for the step's attention.
 struct RopeTable {
     uint64_t frequencies = 0; ///< device address of n_pairs turns per token in 64-bit fixed point
     uint32_t n_tokens = 0;
     uint32_t n_pairs = 0;
     float magnitude = 1;
+    uint32_t n_arrivals = 0;
 };
 
 enum class RopeKind : uint32_t { none = 0, neox = 1, norm = 2 };
@@ -128,7 +130,10 @@ struct RopeStore {
     float eps = 0;
 };
 
-/// Flash attention over the paged cache.  Operands: counts, tiles, pages, q (n_tokens, q_stride), y, kv.
+inline constexpr uint32_t kMaxAttentionWaves = 8; ///< of a workgroup
+
+/// Flash attention over the paged cache.  Operands: counts, tiles, pages, q (n_tokens, q_stride), y, kv and, with
+/// several splits, their arrivals: n_arrivals() counters that are zero, and zero again behind it.
 struct Attention {
     AttentionShape shape;
     uint32_t n_tokens = 0; ///< bucket of tokens of the step
@@ -140,10 +145,12 @@ struct Attention {
     float scale = 1;
     uint32_t window = 0; ///< a query sees this many keys at most, its own included; 0: all
     uint64_t sinks = 0;  ///< device address of n_heads floats, one more logit per head without a value; 0: none
+
+    uint32_t n_arrivals() const { return n_splits > 1 ? n_tiles * shape.n_kv_heads * kMaxAttentionWaves : 0; }
 };
 
 /// RopeStore and Attention of a step with one token of each sequence.
-/// Operands: counts, tiles, pages, table, qkv (n_tokens, stride), y, kv.
+/// Operands: counts, tiles, pages, table, qkv (n_tokens, stride), y, kv and arrivals as for Attention.
 struct AttentionDecode {
     RopeStore rope;
     Attention attention; ///< q_stride is the rope's

@@ -45,7 +45,7 @@ struct CoopmatTiles {
     uint32_t local_size() const { return subgroup_size * (tile_m / wave_m) * (tile_n / wave_n); }
 };
 
-/// Of attention_combine.comp.
+/// More splits leave the last one more to add up than they save.
 inline constexpr uint32_t kMaxAttentionSplits = 64;
 
 /// More tokens than these are a prefill, where a norm is a dispatch that costs nothing beside the products.

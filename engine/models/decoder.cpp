@@ -88,10 +88,16 @@ public:
         pages_ = g_.external(std::string(kExternalPages), uint64_t{4} * kv_.max_pages);
 
         Stream x = embed();
+        const uint32_t n_arrivals = kernels::Attention{.shape = {.n_kv_heads = c_.n_kv_heads},
+                                                       .n_tiles = shape_.n_tiles,
+                                                       .n_splits = shape_.n_splits}
+                                        .n_arrivals();
+        if (n_arrivals > 0) arrivals_ = g_.activation("arrivals", uint64_t{4} * n_arrivals);
         rope_table_ = g_.activation("rope", uint64_t{8} * shape_.n_tokens * (c_.rope.n_rot / 2));
-        g_.add("rope_table",
-               kernels::RopeTable{w_.rope_frequencies, shape_.n_tokens, c_.rope.n_rot / 2, w_.rope_magnitude},
-               {counts_, tokens_, rope_table_});
+        g_.add(
+            "rope_table",
+            kernels::RopeTable{w_.rope_frequencies, shape_.n_tokens, c_.rope.n_rot / 2, w_.rope_magnitude, n_arrivals},
+            with_arrivals({counts_, tokens_, rope_table_}));
         for (uint32_t il = 0; il < c_.n_layers; ++il) {
             x = attention_block(il, x);
             x = feed_forward_block(il, x);
@@ -103,6 +109,12 @@ public:
 private:
     graph::TensorId activation(const std::string& name, uint32_t width) {
         return g_.activation(name, uint64_t{4} * shape_.n_tokens * width);
+    }
+
+    /// Operands with the counters of split attention behind them, if there are any.
+    std::vector<graph::TensorId> with_arrivals(std::vector<graph::TensorId> operands) const {
+        if (arrivals_) operands.push_back(*arrivals_);
+        return operands;
     }
 
     /// Address of a norm's weights for the op before it, or 0 where the norm is an op of its own.
@@ -230,10 +242,10 @@ private:
         const graph::TensorId attended = activation(blk(il, "attention"), c_.attended_width());
         if (shape_.is_decode) {
             g_.add(blk(il, "attention"), kernels::AttentionDecode{rope, attention},
-                   {counts_, tiles_, pages_, rope_table_, qkv, attended, kv});
+                   with_arrivals({counts_, tiles_, pages_, rope_table_, qkv, attended, kv}));
         } else {
             g_.add(blk(il, "rope_store"), rope, {counts_, tokens_, pages_, rope_table_, qkv, kv});
-            g_.add(blk(il, "attention"), attention, {counts_, tiles_, pages_, qkv, attended, kv});
+            g_.add(blk(il, "attention"), attention, with_arrivals({counts_, tiles_, pages_, qkv, attended, kv}));
         }
         return add_linear(blk(il, "attn_output.weight"), blk(il, "attn_output.bias"), attended, x.x,
                           blk(il, "ffn_norm.weight"));
@@ -311,6 +323,7 @@ private:
     const StepShape shape_;
     graph::Graph g_;
     graph::TensorId counts_ = 0, tokens_ = 0, tiles_ = 0, pages_ = 0, rope_table_ = 0;
+    std::optional<graph::TensorId> arrivals_;
 };
 
 } // namespace

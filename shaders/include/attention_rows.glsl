@@ -1,13 +1,13 @@
 // Attention of a tile's query rows over a stretch of the paged cache, one subgroup a workgroup, for attention.comp and
 // attention_decode.comp. Scores: a lane owns a K row and multiplies it with query rows that are the same for all lanes.
 // Values: a lane owns words of V, each a few head dimensions; probabilities come from the lanes by broadcast.
-// With is_split unnormalised sums, maximum and denominator go to `partials` [tile][kv head][split][row][value_size + 2];
-// attention_combine.comp merges them.
-// The includer declares the constants, push.{k_pool, v_pool, sinks, scale, window, y_stride}, the buffers pages, y and partials,
+// With is_split the splits' sums, maxima and denominators meet in include/attention_combine.glsl.
+// The includer declares the constants, push.{k_pool, v_pool, sinks, scale, window, y_stride}, the buffers pages, y, partials and arrivals,
 // and query(): elements 4i .. 4i + 3 of a row's query.
 vec4 query(uint row, uint i);
 
-#define n_splits gl_NumWorkGroups.z
+const uint part_rows = n_rows, part_dims = value_size, part_lanes = local_size, n_waves = 1u, part_loads = 8u;
+#include "attention_combine.glsl"
 const uint group = n_heads / n_kv_heads;
 // A word of V holds word_dims dimensions of a token. With fewer words than lanes, lanes share a word's column by tokens.
 const uint word_dims = KV_WORD_DIMS(type_v);
@@ -140,11 +140,12 @@ void attend(Tile tile, uint kv_head, uint tile_index, uint split, uint row_posit
             acc[i] = sum;
         }
     }
+    const uint part = part_index(tile_index, kv_head, 0);
     [[unroll]] for (uint r = 0; r < n_rows; r++) {
         float total = subgroupAdd(l[r]);
         if (tile.first_row + r > last_row) continue;
         float factor = 1.0;
-        if (is_split == 0) { // else attention_combine.comp adds the sink and divides
+        if (is_split == 0) { // else the last split adds the sink and divides
             if (has_sinks != 0) {
                 const float sink = AddrF32(push.sinks).v[kv_head * group + (tile.first_row + r) % group] * kLog2E;
                 const float largest = max(m[r], sink);
@@ -155,7 +156,7 @@ void attend(Tile tile, uint kv_head, uint tile_index, uint split, uint row_posit
         }
         uint to;
         if (is_split != 0) {
-            to = (((tile_index * n_kv_heads + kv_head) * n_splits + split) * n_rows + r) * (value_size + 2);
+            to = partial_row(part, split, r);
             if (lane == 0) {
                 partials[to + value_size] = m[r];
                 partials[to + value_size + 1] = total;
@@ -177,4 +178,5 @@ void attend(Tile tile, uint kv_head, uint tile_index, uint split, uint row_posit
             }
         }
     }
+    if (is_split != 0) combine_splits(part, tile, kv_head, tile.first_row, min(n_rows, last_row + 1 - tile.first_row), 0);
 }

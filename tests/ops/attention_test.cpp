@@ -180,8 +180,6 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
         const gpu::Buffer qkv_buffer = h.buffer(qkv);
         const gpu::Buffer rope = h.buffer(uint64_t{8} * n_tokens * (g.n_rot / 2));
         const gpu::Buffer y = h.buffer(uint64_t{4} * n_tokens * shape.y_width());
-        h.run(kernels::RopeTable{frequency_buffer.address(), n_tokens, g.n_rot / 2, 1.0f},
-              {&counts, &token_buffer, &rope}, policy);
         const kernels::RopeStore store{.shape = shape,
                                        .n_tokens = n_tokens,
                                        .stride = width,
@@ -201,13 +199,26 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
                                            .scale = scale,
                                            .window = g.window,
                                            .sinks = g.sinks ? sink_buffer.address() : 0};
+        const gpu::Buffer arrivals = h.buffer(std::vector<uint32_t>(attention.n_arrivals() + 1, 77));
+        const auto with_arrivals = [&](std::vector<const gpu::Buffer*> operands) {
+            if (n_splits > 1) operands.push_back(&arrivals);
+            return operands;
+        };
+        h.run(kernels::RopeTable{frequency_buffer.address(), n_tokens, g.n_rot / 2, 1.0f, attention.n_arrivals()},
+              with_arrivals({&counts, &token_buffer, &rope}), policy);
         if (pass == 1 && kernel == Kernel::decode) {
             h.run(kernels::AttentionDecode{store, attention},
-                  {&counts, &tile_buffer, &pages, &rope, &qkv_buffer, &y, nullptr}, policy);
+                  with_arrivals({&counts, &tile_buffer, &pages, &rope, &qkv_buffer, &y, nullptr}), policy);
         } else {
             h.run(store, {&counts, &token_buffer, &pages, &rope, &qkv_buffer, nullptr}, policy);
-            h.run(attention, {&counts, &tile_buffer, &pages, &qkv_buffer, &y, nullptr}, policy);
+            h.run(attention, with_arrivals({&counts, &tile_buffer, &pages, &qkv_buffer, &y, nullptr}), policy);
         }
+
+        // Zero for the next layer's attention, and nothing beyond.
+        auto left = h.read<uint32_t>(arrivals, attention.n_arrivals() + 1);
+        CHECK(left.back() == 77);
+        left.pop_back();
+        CHECK(std::ranges::count(left, 0u) == std::ssize(left));
 
         const Reference r = reference_heads(g, qkv, positions, q_norm, k_norm);
         const uint32_t k_width = g.n_kv_heads * g.head_size, v_width = g.n_kv_heads * g.v_size();
