@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "gpu/command_list.h"
+#include "gpu/cpu_workers.h"
 #include "gpu/device_core.h"
 #include "gpu/probe.h"
 #include "gpu/quirks.h"
@@ -83,10 +84,16 @@ void create_logical_device(DeviceCore& core, const Probe& probe, const std::opti
     info.pQueueCreateInfos = queue_infos;
     info.enabledExtensionCount = static_cast<uint32_t>(probe.extensions.size());
     info.ppEnabledExtensionNames = probe.extensions.data();
+    const bool is_lavapipe = core.capabilities.driver_id == VK_DRIVER_ID_MESA_LLVMPIPE;
+    const std::vector<pid_t> threads = is_lavapipe ? process_threads() : std::vector<pid_t>{};
     vk_check(vkCreateDevice(core.physical, &info, nullptr, &core.device), "vkCreateDevice", [&] {
         return std::format("{} with {} {}", core.info.name, core.info.driver_name, core.info.driver_info);
     });
     volkLoadDeviceTable(&core.vk, core.device);
+    if (is_lavapipe) { // its workers come with the process's first device
+        const size_t n_bound = spread_lavapipe(new_threads(threads, process_threads()));
+        core.log.debug("lavapipe: {} threads bound to a CPU each", n_bound);
+    }
 }
 
 } // namespace
