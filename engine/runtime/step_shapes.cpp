@@ -50,7 +50,8 @@ models::StepShape StepShapes::shape_of(uint32_t n_tokens, uint32_t n_outputs) co
 
 void StepShapes::set_splits(models::StepShape& shape, uint32_t longest) const {
     // K/V is split so that a device is filled, eight waves a compute unit; a prefill fills it by itself. A split has
-    // a page at least. Powers of two, so that a growing sequence meets few shapes.
+    // a page, or nothing where the pages are no power of two. Powers of two, so that a growing sequence meets few
+    // shapes.
     const uint32_t waves = heads_.n_kv_heads * shape.n_tiles *
                            (shape.is_decode ? 1 : kernels::attention_waves(heads_, shape.rows_per_tile, policy_));
     const uint32_t wanted = (policy_.compute_units * 8 + waves - 1) / waves;
