@@ -53,20 +53,20 @@ void find_x() {
     const uint g = gl_LocalInvocationIndex % kStepGroups; // local_size is a multiple of kStepGroups
     [[unroll]] for (uint i = 0; i < n_turns; i++) {
         const uint row = x_row(min((gl_LocalInvocationIndex + i * local_size) / kStepGroups, tile_n - 1));
-        x_at[i] = row * (push.x_stride / 4) + (has_rest != 0 ? g % 4 : g) * 2;
+        x_at[i] = row * (push.x_stride / 4);
         if (kScalesX) x_factor[i] = x_scale(row, g, kStepGroups);
     }
 }
 
 // Without a branch: beyond the last stage, or block, the loads repeat it.
 void load_x(uint stage, uint phase) {
-    const uint first_block = min(stage, stage_count() - 1) * stage_blocks;
+    const uint g = gl_LocalInvocationIndex % kStepGroups, first_block = min(stage, stage_count() - 1) * stage_blocks;
     [[unroll]] for (uint i = 0; i < n_loads; i++) {
-        const uint turn = phase * n_loads + i % n_turns;
-        uint block = first_block + i / n_turns * n_groups;
-        if (has_rest != 0) block = min(block + gl_LocalInvocationIndex % kStepGroups / 4, push.n_blocks - 1);
-        x_next[2 * i] = x[x_at[turn] + block * (kBlock / 4)];
-        x_next[2 * i + 1] = x[x_at[turn] + block * (kBlock / 4) + 1];
+        const uint turn = phase * n_loads + i % n_turns, step = i / n_turns * n_groups;
+        const uint k = has_rest != 0 ? min(first_block + step + g / 4, push.n_blocks - 1) * kBlock + g % 4 * 8
+                                     : first_block * kBlock + g * 8 + step * kBlock;
+        x_next[2 * i] = x[x_at[turn] + k / 4];
+        x_next[2 * i + 1] = x[x_at[turn] + k / 4 + 1];
     }
 }
 
@@ -102,12 +102,13 @@ uint sum_row(uint e) {
 }
 
 void decode_step(uint step, uint64_t tile[n_held], uint row[n_held], out f16vec2 w[n_halves]) {
-    const uint lane_group = gl_SubgroupInvocationID / kFragment % n_groups;
+    // Lanes are in step but for the block that a lane group is ahead; beyond the last block they repeat it, times zeros.
+    const uint first = has_rest != 0 ? min(step, (push.n_blocks - 1) / n_groups) * n_groups : step * n_groups;
+    lane_blocks = gl_SubgroupInvocationID / kFragment % n_groups;
+    if (has_rest != 0) lane_blocks = min(lane_blocks, push.n_blocks - 1 - first);
     [[unroll]] for (uint i = 0; i < n_held; i++) {
-        uint block = step * n_groups + lane_group;
-        if (has_rest != 0) block = min(block, push.n_blocks - 1); // beyond: times zeros
         f16vec2 h[16];
-        weight_decode_halves(WEIGHT_CODES, WEIGHT_SCALES, tile[i] + block, row[i], h);
+        weight_decode_halves(WEIGHT_CODES, WEIGHT_SCALES, tile[i] + first, row[i], h);
         [[unroll]] for (uint e = 0; e < 16; e++) w[i * 16 + e] = h[e];
     }
 }
@@ -142,6 +143,8 @@ void multiply_fragments(uint first, uint n_here, uint buffer_index, f16vec2 w[n_
             }
             [[unroll]] for (uint i = 0; i < n_held; i++)
                 acc[i * frags_n + n] = coopMatMulAdd(a[i], b, acc[i * frags_n + n]);
+            // No instruction, but fewer loads are drawn forward: with all that registers hold, fragments had to be moved.
+            if (!masks) subgroupMemoryBarrierShared();
         }
     }
 }

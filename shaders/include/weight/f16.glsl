@@ -1,8 +1,9 @@
 // F16: 32 elements are four granules of 8 halves in order, [strip][block][4][16 rows]; no scales.
+#include "weight_codes.glsl"
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
     [[unroll]] for (uint g = 0; g < 4; g++) {
-        const uvec4 q = AddrU32x4(codes + tile * 1024).v[g * 16 + row];
+        const uvec4 q = load_granule(tile_at(codes, tile, 1024u), g, row);
         [[unroll]] for (uint i = 0; i < 4; i++) {
             const vec2 pair = unpackHalf2x16(q[i]);
             w[8 * g + 2 * i] = pair.x;
@@ -14,7 +15,7 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
 #define WEIGHT_HALVES_OWN
 void weight_decode_halves(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out f16vec2 h[16]) {
     [[unroll]] for (uint g = 0; g < 4; g++) {
-        const uvec4 q = AddrU32x4(codes + tile * 1024).v[g * 16 + row];
+        const uvec4 q = load_granule(tile_at(codes, tile, 1024u), g, row);
         [[unroll]] for (uint i = 0; i < 4; i++) h[4 * g + i] = unpackFloat2x16(q[i]);
     }
 }

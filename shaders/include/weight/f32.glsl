@@ -1,8 +1,9 @@
 // F32: 32 elements are eight granules of 4 in order, [strip][block][8][16 rows]; no scales.
+#include "weight_codes.glsl"
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
     [[unroll]] for (uint g = 0; g < 8; g++) {
-        const vec4 q = AddrF32x4(codes + tile * 2048).v[g * 16 + row];
+        const vec4 q = uintBitsToFloat(load_granule(tile_at(codes, tile, 2048u), g, row));
         [[unroll]] for (uint i = 0; i < 4; i++) w[4 * g + i] = q[i];
     }
 }

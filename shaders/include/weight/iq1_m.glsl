@@ -6,12 +6,12 @@
 #include "iq1.glsl"
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 128u);
-    const uint b = uint(tile) & 7u;
-    const uint low = load_quarter(code_tile, b, row);
-    const uint high = uint(AddrU16(code_tile).v[(32 + row) * 8 + b]);
-    const uvec2 head = AddrU32x2(scale_tile).v[row];
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 768u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 128u);
+    const uint b = own_block(tile, 7u);
+    const uint low = load_block_quarter(code_tile, 0, b, row);
+    const uint high = load_u16(code_tile, 0, (32 + row) * 8 + b);
+    const uvec2 head = load_u32x2(scale_tile, 0, row);
     const float d = half_bits_to_float(((head.x >> 12) & 15u) | (head.x >> 28) << 4 | ((head.y >> 12) & 15u) << 8 | (head.y >> 28) << 12);
     const uint two = (b < 4 ? head.x : head.y) >> (16 * ((b >> 1) & 1u) + 6 * (b & 1u));
     const float scale[2] = float[2](d * float(2 * (two & 7u) + 1), d * float(2 * ((two >> 3) & 7u) + 1));

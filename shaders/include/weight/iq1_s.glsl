@@ -6,12 +6,12 @@
 #define WEIGHT_CODES_SIGNED 0
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 32u);
-    const uint b = uint(tile) & 7u;
-    const uint low = load_quarter(code_tile, b, row);
-    const uint high = uint(AddrU16(code_tile).v[(32 + row) * 8 + b]);
-    d = float(AddrF16(scale_tile).v[row]) * float(2 * ((high >> 12) & 7u) + 1);
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 768u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 32u);
+    const uint b = own_block(tile, 7u);
+    const uint low = load_block_quarter(code_tile, 0, b, row);
+    const uint high = load_u16(code_tile, 0, (32 + row) * 8 + b);
+    d = float(load_f16(scale_tile, 0, row)) * float(2 * ((high >> 12) & 7u) + 1);
     m = d * iq1_offset((high & 0x8000u) != 0);
     [[unroll]] for (uint g = 0; g < 4; g++) iq1_put(((low >> (8 * g)) & 255u) | ((high >> (3 * g)) & 7u) << 8, g, c);
 }

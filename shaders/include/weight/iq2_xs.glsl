@@ -5,12 +5,12 @@
 #include "iq_signs.glsl"
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 160u);
-    const uint b = uint(tile) & 7u;
-    const uvec2 q = load_half(code_tile, b, row);
-    const uint two = uint(AddrU8(scale_tile).v[row * 8 + b]);
-    const float d = float(AddrF16(scale_tile + 128).v[row]) * 0.25;
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 1024u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 160u);
+    const uint b = own_block(tile, 7u);
+    const uvec2 q = load_block_half(code_tile, 0, b, row);
+    const uint two = load_u8(scale_tile, 0, row * 8 + b);
+    const float d = float(load_f16(scale_tile, 128, row)) * 0.25;
     const float scale[2] = float[2](d * (0.5 + float(two & 15u)), d * (0.5 + float(two >> 4)));
     uint c[8];
     [[unroll]] for (uint g = 0; g < 4; g++) {

@@ -6,11 +6,11 @@
 #define WEIGHT_CODES_SIGNED 1
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 32u);
-    const uint b = uint(tile) & 7u;
-    const uvec2 q = load_half(code_tile, b, row);
-    d = float(AddrF16(scale_tile).v[row]) * (0.5 + float(q.y >> 28)) * 0.25;
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 1024u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 32u);
+    const uint b = own_block(tile, 7u);
+    const uvec2 q = load_block_half(code_tile, 0, b, row);
+    d = float(load_f16(scale_tile, 0, row)) * (0.5 + float(q.y >> 28)) * 0.25;
     m = 0.0;
     [[unroll]] for (uint g = 0; g < 4; g++) put_signed(codebook2((q.x >> (8 * g)) & 255u), even_signs(q.y >> (7 * g)), g, c);
 }

@@ -7,14 +7,14 @@
 #define WEIGHT_CODES_SIGNED 1
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 1536u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 224u);
-    const uint b = uint(tile) & 7u;
-    const uvec2 q = load_half(code_tile, b, row);
-    const uint signs = load_quarter(code_tile, 16 + b, row);
-    const uint high = uint(AddrU8(scale_tile).v[row * 8 + b]);
-    const uint scale = (AddrU32(scale_tile + 128).v[row] >> (4 * b)) & 15u;
-    d = float(AddrF16(scale_tile + 192).v[row]) * float(1 + 2 * scale);
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 1536u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 224u);
+    const uint b = own_block(tile, 7u);
+    const uvec2 q = load_block_half(code_tile, 0, b, row);
+    const uint signs = load_block_quarter(code_tile, 16, b, row);
+    const uint high = load_u8(scale_tile, 0, row * 8 + b);
+    const uint scale = (load_u32(scale_tile, 128, row) >> (4 * b)) & 15u;
+    d = float(load_f16(scale_tile, 192, row)) * float(1 + 2 * scale);
     m = 0.0;
     [[unroll]] for (uint g = 0; g < 4; g++) {
         const uint two = q[g / 2] >> (16 * (g % 2)), bits = high >> (2 * g);

@@ -5,10 +5,10 @@
 #define WEIGHT_CODES_SIGNED 1
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile, 256u);
-    const uint64_t scale_tile = tile_at(scales, tile, 32u);
+    const Tile code_tile = tile_at(codes, tile, 256u);
+    const Tile scale_tile = tile_at(scales, tile, 32u);
     iq4_levels(load_granule(code_tile, 0, row), c);
-    d = float(AddrF16(scale_tile).v[row]);
+    d = float(load_f16(scale_tile, 0, row));
     m = 0.0;
 }
 

@@ -6,11 +6,11 @@
 #define WEIGHT_CODES_SIGNED 1
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 2048u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 128u);
-    const uint b = uint(tile) & 7u;
-    iq4_levels(load_granule(code_tile, b, row), c);
-    const uvec2 head = AddrU32x2(scale_tile).v[row];
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 2048u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 128u);
+    const uint b = own_block(tile, 7u);
+    iq4_levels(load_block_granule(code_tile, 0, b, row), c);
+    const uvec2 head = load_u32x2(scale_tile, 0, row);
     const uint scale = ((head.y >> (4 * b)) & 15u) | ((head.x >> (16 + 2 * b)) & 3u) << 4;
     d = half_bits_to_float(head.x) * (float(scale) - 32.0);
     m = 0.0;

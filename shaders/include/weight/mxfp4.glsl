@@ -7,11 +7,11 @@
 float mxfp4_half_scale(uint e) { return uintBitsToFloat(e < 2 ? 0x00200000u << e : (e - 1u) << 23); }
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
-    const uint64_t code_tile = tile_at(codes, tile, 256u);
-    const uint64_t scale_tile = tile_at(scales, tile, 16u);
+    const Tile code_tile = tile_at(codes, tile, 256u);
+    const Tile scale_tile = tile_at(scales, tile, 16u);
     const uvec4 q = load_granule(code_tile, 0, row);
     // In two factors, neither of which is subnormal: devices may flush those, and the values need not be.
-    const uint e = uint(AddrU8(scale_tile).v[row]);
+    const uint e = load_u8(scale_tile, 0, row);
     const float d = uintBitsToFloat((max(e, 2u) - 1u) << 23), rest = e == 0 ? 0.5 : e == 1 ? 1.0 : 2.0;
     [[unroll]] for (uint i = 0; i < 4; i++) {
         [[unroll]] for (uint j = 0; j < 4; j++) {
@@ -24,8 +24,8 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
 
 // Codes are 2 * E2M1: magnitudes 0 1 2 3 4 6 8 12, made bit by bit for four codes at once.
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile, 256u);
-    const uint64_t scale_tile = tile_at(scales, tile, 16u);
+    const Tile code_tile = tile_at(codes, tile, 256u);
+    const Tile scale_tile = tile_at(scales, tile, 16u);
     uint n[8];
     unpack_4bit(load_granule(code_tile, 0, row), n);
     [[unroll]] for (uint i = 0; i < 8; i++) {
@@ -36,17 +36,17 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
         const uint minus = (n[i] >> 3) & (x | y | z); // there is no -0, whose carry would reach the next code
         c[i] = (magnitude ^ (minus * 255u)) + minus;
     }
-    d = mxfp4_half_scale(uint(AddrU8(scale_tile).v[row]));
+    d = mxfp4_half_scale(load_u8(scale_tile, 0, row));
     m = 0.0;
 }
 
 #define WEIGHT_HALVES_OWN
 // The bits of E2M1 at the top of a half's exponent and mantissa are its value times 2^-14, subnormals included.
 void weight_decode_halves(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out f16vec2 h[16]) {
-    const uint64_t code_tile = tile_at(codes, tile, 256u);
-    const uint64_t scale_tile = tile_at(scales, tile, 16u);
+    const Tile code_tile = tile_at(codes, tile, 256u);
+    const Tile scale_tile = tile_at(scales, tile, 16u);
     const uvec4 q = load_granule(code_tile, 0, row);
-    const f16vec2 d = f16vec2(2.0 * mxfp4_half_scale(uint(AddrU8(scale_tile).v[row])));
+    const f16vec2 d = f16vec2(2.0 * mxfp4_half_scale(load_u8(scale_tile, 0, row)));
     [[unroll]] for (uint i = 0; i < 4; i++) {
         [[unroll]] for (uint j = 0; j < 4; j++) {
             const uint pair = (q[i] >> (4 * j)) & 0x000f000fu;

@@ -8,11 +8,11 @@
 float ue4m3(uint x) { return (x & 127u) == 127u ? 0.0 : half_bits_to_float((x & 127u) << 7) * 256.0; }
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
-    const uint64_t code_tile = tile_at(codes, tile >> 1, 512u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 1, 64u);
-    const uint b = uint(tile) & 1u;
-    const uvec4 q = load_granule(code_tile, b, row);
-    const uint pair_of_scales = AddrU32(scale_tile).v[row] >> (16 * b);
+    const Tile code_tile = super_tile_at(codes, tile >> 1, 512u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 1, 64u);
+    const uint b = own_block(tile, 1u);
+    const uvec4 q = load_block_granule(code_tile, 0, b, row);
+    const uint pair_of_scales = load_u32(scale_tile, 0, row) >> (16 * b);
     const float d[2] = float[2](ue4m3(pair_of_scales), ue4m3(pair_of_scales >> 8));
     [[unroll]] for (uint i = 0; i < 4; i++) {
         [[unroll]] for (uint j = 0; j < 4; j++) {

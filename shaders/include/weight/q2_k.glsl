@@ -4,13 +4,13 @@
 #include "weight_codes.glsl"
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 320u);
-    const uint b = uint(tile) & 7u;
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 1024u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 320u);
+    const uint b = own_block(tile, 7u);
     uint c[8];
-    unpack_2bit(load_half(code_tile, b, row), c);
-    const uint two = uint(AddrU16(scale_tile).v[row * 8 + b]);
-    const vec2 d = unpackHalf2x16(AddrU32(scale_tile + 256).v[row]);
+    unpack_2bit(load_block_half(code_tile, 0, b, row), c);
+    const uint two = load_u16(scale_tile, 0, row * 8 + b);
+    const vec2 d = unpackHalf2x16(load_u32(scale_tile, 256, row));
     const float scale[2] = float[2](d.x * float(two & 15u), d.x * float((two >> 8) & 15u));
     const float minimum[2] = float[2](d.y * float((two >> 4) & 15u), d.y * float(two >> 12));
     [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * code_at(c, e) - minimum[e / 16];

@@ -5,16 +5,16 @@
 #include "weight_codes.glsl"
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 1536u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 224u);
-    const uint b = uint(tile) & 7u;
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 1536u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 224u);
+    const uint b = own_block(tile, 7u);
     uint c[8], hi[8];
-    unpack_2bit(load_half(code_tile, b, row), c);
-    unpack_1bit(load_quarter(code_tile, 16 + b, row), hi);
+    unpack_2bit(load_block_half(code_tile, 0, b, row), c);
+    unpack_1bit(load_block_quarter(code_tile, 16, b, row), hi);
     [[unroll]] for (uint i = 0; i < 8; i++) c[i] |= hi[i] << 2;
-    const uint low = uint(AddrU8(scale_tile).v[row * 8 + b]);
-    const uint high = AddrU32(scale_tile + 128).v[row] >> (4 * b);
-    const float d = float(AddrF16(scale_tile + 192).v[row]);
+    const uint low = load_u8(scale_tile, 0, row * 8 + b);
+    const uint high = load_u32(scale_tile, 128, row) >> (4 * b);
+    const float d = float(load_f16(scale_tile, 192, row));
     const float scale[2] = float[2](d * (float((low & 15u) | (high & 3u) << 4) - 32.0),
                                     d * (float(low >> 4 | (high & 12u) << 2) - 32.0));
     [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * (code_at(c, e) - 4.0);

@@ -4,10 +4,10 @@
 #define WEIGHT_CODES_SIGNED 0
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile, 256u);
-    const uint64_t scale_tile = tile_at(scales, tile, 64u);
+    const Tile code_tile = tile_at(codes, tile, 256u);
+    const Tile scale_tile = tile_at(scales, tile, 64u);
     unpack_4bit(load_granule(code_tile, 0, row), c);
-    const vec2 scale = unpackHalf2x16(AddrU32(scale_tile).v[row]);
+    const vec2 scale = unpackHalf2x16(load_u32(scale_tile, 0, row));
     d = scale.x;
     m = scale.y;
 }

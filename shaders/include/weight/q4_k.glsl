@@ -6,14 +6,27 @@
 #define WEIGHT_CODES_SIGNED 0
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 2048u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 256u);
-    const uint b = uint(tile) & 7u;
-    unpack_4bit(load_granule(code_tile, b, row), c);
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 2048u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 256u);
+    const uint b = own_block(tile, 7u);
+    unpack_4bit(load_block_granule(code_tile, 0, b, row), c);
     k_scale_min(load_granule(scale_tile, 0, row), b, d, m);
 }
 
 #include "weight_from_int8.glsl"
+
+#define WEIGHT_HALVES_OWN
+void weight_decode_halves(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out f16vec2 h[16]) {
+    const uint b = own_block(tile, 7u);
+    const uvec4 q = load_block_granule(super_tile_at(codes, tile >> 3, 2048u), 0, b, row);
+    const f16vec2 d = k_scale_min_halves(load_granule(super_tile_at(scales, tile >> 3, 256u), 0, row), b);
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+        [[unroll]] for (uint j = 0; j < 4; j++) {
+            const f16vec2 code = unpackFloat2x16(((q[i] >> (4 * j)) & 0x000f000fu) | 0x64006400u) - f16vec2(1024.0hf);
+            h[4 * i + j] = fma(code, d.xx, -d.yy);
+        }
+    }
+}
 
 #ifdef WEIGHT_REPACK_ONLY
 // GGUF block: header of 16 bytes, then 32 bytes for each two blocks: low nibbles the even one, high nibbles the odd one.

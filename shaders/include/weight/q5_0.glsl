@@ -5,13 +5,12 @@
 #define WEIGHT_CODES_SIGNED 0
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile, 256u);
-    const uint64_t scale_tile = tile_at(scales, tile, 96u);
-    uint hi[8];
+    const Tile code_tile = tile_at(codes, tile, 256u);
+    const Tile scale_tile = tile_at(scales, tile, 96u);
     unpack_4bit(load_granule(code_tile, 0, row), c);
-    unpack_1bit(AddrU32(scale_tile).v[row], hi);
-    [[unroll]] for (uint i = 0; i < 8; i++) c[i] |= hi[i] << 4;
-    d = float(AddrF16(scale_tile + 64).v[row]);
+    const uint hi = load_u32(scale_tile, 0, row);
+    [[unroll]] for (uint i = 0; i < 8; i++) c[i] |= one_above(hi, i);
+    d = float(load_f16(scale_tile, 64, row));
     m = -16.0 * d;
 }
 

@@ -5,13 +5,12 @@
 #define WEIGHT_CODES_SIGNED 0
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile, 256u);
-    const uint64_t scale_tile = tile_at(scales, tile, 128u);
-    const uvec2 side = AddrU32x2(scale_tile).v[row];
-    uint hi[8];
+    const Tile code_tile = tile_at(codes, tile, 256u);
+    const Tile scale_tile = tile_at(scales, tile, 128u);
+    const uvec2 side = load_u32x2(scale_tile, 0, row);
     unpack_4bit(load_granule(code_tile, 0, row), c);
-    unpack_1bit(side.x, hi);
-    [[unroll]] for (uint i = 0; i < 8; i++) c[i] |= hi[i] << 4;
+    const uint hi = side.x;
+    [[unroll]] for (uint i = 0; i < 8; i++) c[i] |= one_above(hi, i);
     const vec2 scale = unpackHalf2x16(side.y);
     d = scale.x;
     m = scale.y;

@@ -3,33 +3,35 @@
 // bits, half a granule a block. Scales: [strip][super-block], each 16 scales of 16 rows, then f16 d of 16 rows.
 #include "weight_codes.glsl"
 
-// Codes in packed order, and the scales of elements 0..15 and 16..31.
-void q6_k_block(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float scale[2]) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 3072u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 288u);
-    const uint b = uint(tile) & 7u;
-    uint hi[8];
-    unpack_4bit(load_granule(code_tile, b, row), c);
-    unpack_2bit(load_half(code_tile, 16 + b, row), hi);
-    [[unroll]] for (uint i = 0; i < 8; i++) c[i] |= hi[i] << 4;
-    const int two = int(AddrU16(scale_tile).v[row * 8 + b]);
-    const float d = float(AddrF16(scale_tile + 256).v[row]);
-    scale[0] = d * float(bitfieldExtract(two, 0, 8));
-    scale[1] = d * float(bitfieldExtract(two, 8, 8));
+// Codes in packed order, and the scale bytes of elements 0..15 and 16..31, times d.
+void q6_k_block(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out uint two, out float16_t d) {
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 3072u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 288u);
+    const uint b = own_block(tile, 7u);
+    unpack_4bit(load_block_granule(code_tile, 0, b, row), c);
+    const uvec2 hi = load_block_half(code_tile, 16, b, row);
+    [[unroll]] for (uint i = 0; i < 8; i++) c[i] |= two_above(hi, i);
+    two = load_u16(scale_tile, 0, row * 8 + b);
+    d = load_f16(scale_tile, 256, row);
 }
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
-    uint c[8];
+    uint c[8], two;
+    float16_t d;
+    q6_k_block(codes, scales, tile, row, c, two, d);
     float scale[2];
-    q6_k_block(codes, scales, tile, row, c, scale);
+    [[unroll]] for (int i = 0; i < 2; i++) scale[i] = float(d) * float(bitfieldExtract(int(two), 8 * i, 8));
     [[unroll]] for (uint e = 0; e < 32; e++) w[e] = scale[e / 16] * (code_at(c, e) - 32.0);
 }
 
 #define WEIGHT_HALVES_OWN
 void weight_decode_halves(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out f16vec2 h[16]) {
-    uint c[8];
-    float scale[2];
-    q6_k_block(codes, scales, tile, row, c, scale);
+    uint c[8], two;
+    float16_t d;
+    q6_k_block(codes, scales, tile, row, c, two, d);
+    // Bytes of which 128 is taken off like that of codes; a product of halves is rounded as that of floats would be.
+    const uint scale_bits = ((two & 0xffu) | (two & 0xff00u) << 8) ^ 0x64806480u;
+    const f16vec2 scale = (unpackFloat2x16(scale_bits) - f16vec2(1152.0hf)) * d;
     [[unroll]] for (uint i = 0; i < 16; i++) {
         const uint pair = (c[i / 4 * 2 + i % 2] >> (8 * (i % 4 / 2))) & 0x00ff00ffu;
         h[i] = (unpackFloat2x16(pair | 0x64006400u) - f16vec2(1056.0hf)) * f16vec2(scale[i / 8]);

@@ -1,6 +1,7 @@
 // Q8_0: value = d * code, 32 elements a block.
 // Codes: two granules of 16 bytes a row and block, [strip][block][2][16 rows]; a pair of words holds 8 elements in the
 // packed int8 order: bytes of the first (0, 4, 1, 5), of the second (2, 6, 3, 7). Scales: f16 [strip][block][16 rows].
+#include "weight_codes.glsl"
 
 #define WEIGHT_CODES_SIGNED 1
 
@@ -8,9 +9,9 @@
 uint q8_shift(uint e) { return 16u * (e & 1u) + 8u * (e >> 2); }
 
 void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out float w[32]) {
-    const float d = float(AddrF16(scales + tile * 32).v[row]);
+    const float d = float(load_f16(tile_at(scales, tile, 32u), 0, row));
     [[unroll]] for (uint g = 0; g < 2; g++) {
-        const uvec4 q = AddrU32x4(codes + tile * 512).v[g * 16 + row];
+        const uvec4 q = load_granule(tile_at(codes, tile, 512u), g, row);
         [[unroll]] for (uint e = 0; e < 16; e++) {
             const uint word = q[2 * (e / 8) + ((e >> 1) & 1)];
             w[16 * g + e] = d * float(bitfieldExtract(int(word), int(q8_shift(e % 8)), 8));
@@ -19,10 +20,10 @@ void weight_decode(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out
 }
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    d = float(AddrF16(scales + tile * 32).v[row]);
+    d = float(load_f16(tile_at(scales, tile, 32u), 0, row));
     m = 0.0;
     [[unroll]] for (uint g = 0; g < 2; g++) {
-        const uvec4 q = AddrU32x4(codes + tile * 512).v[g * 16 + row];
+        const uvec4 q = load_granule(tile_at(codes, tile, 512u), g, row);
         [[unroll]] for (uint i = 0; i < 4; i++) c[4 * g + i] = q[i];
     }
 }

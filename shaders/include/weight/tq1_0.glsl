@@ -14,10 +14,10 @@ uint ternary_digit(uint bytes, uint n) {
 }
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 768u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 96u);
-    const uint b = uint(tile) & 7u;
-    d = float(AddrF16(scale_tile + 64).v[row]);
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 768u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 96u);
+    const uint b = own_block(tile, 7u);
+    d = float(load_f16(scale_tile, 64, row));
     m = -d;
     if (b < 5) {
         const uvec4 lo = load_granule(code_tile, 0, row), hi = load_granule(code_tile, 1, row);
@@ -34,7 +34,7 @@ void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row
         [[unroll]] for (uint i = 0; i < 4; i++) c[4 + i] = ternary_digit(q[i], first + 1);
         return;
     }
-    const uint last = AddrU32(scale_tile).v[row];
+    const uint last = load_u32(scale_tile, 0, row);
     [[unroll]] for (uint i = 0; i < 4; i++) c[4 + i] = 0;
     [[unroll]] for (uint n = 0; n < 4; n++) {
         const uint digits = ternary_digit(last, n);

@@ -4,11 +4,11 @@
 #define WEIGHT_CODES_SIGNED 0
 
 void weight_decode_int8(uint64_t codes, uint64_t scales, uint64_t tile, uint row, out uint c[8], out float d, out float m) {
-    const uint64_t code_tile = tile_at(codes, tile >> 3, 1024u);
-    const uint64_t scale_tile = tile_at(scales, tile >> 3, 32u);
-    const uint b = uint(tile) & 7u;
-    unpack_2bit(load_half(code_tile, b, row), c);
-    d = float(AddrF16(scale_tile).v[row]);
+    const Tile code_tile = super_tile_at(codes, tile >> 3, 1024u);
+    const Tile scale_tile = super_tile_at(scales, tile >> 3, 32u);
+    const uint b = own_block(tile, 7u);
+    unpack_2bit(load_block_half(code_tile, 0, b, row), c);
+    d = float(load_f16(scale_tile, 0, row));
     m = -d;
 }
 
