@@ -362,6 +362,10 @@ TEST_CASE("experts of every weight type compile without spills or scratch, from 
                 route.n_groups = n_experts == 512 ? 8 : 1;
                 route.n_groups_used = n_experts == 512 ? 4 : 1;
                 compile(route, kernels::CoopmatMode::automatic, automatic);
+                if (n > 32) continue;
+                route.router = {.type = format::TensorType::f32, .n_rows = n_experts, .n_cols = 2048, .codes = 4096};
+                route.x_is_normed = true;
+                compile(route, kernels::CoopmatMode::automatic, automatic);
             }
         }
         check_code(pipelines);

@@ -203,43 +203,115 @@ Dispatch product(const Product& p, const Policy& policy) {
 
 } // namespace
 
+namespace {
+
+constexpr uint32_t kRouterSplits = 8; ///< subgroups that share K: a router has few rows
+
+/// What the two kernels that route have in common.
+template<class Spec>
+Spec route_spec(const ExpertRoute& op, uint32_t local_size, const Policy& policy) {
+    const ExpertShape& s = op.shape;
+    Spec spec;
+    spec.local_size = local_size;
+    spec.lanes = policy.subgroup_size;
+    spec.n_experts = s.n_experts;
+    spec.n_used = s.n_used;
+    spec.max_tokens = s.n_tokens;
+    spec.gating = static_cast<uint32_t>(op.gating);
+    spec.has_bias = op.selection_bias != 0;
+    spec.n_groups = op.n_groups;
+    spec.n_groups_used = op.n_groups_used;
+    spec.normalises = op.normalises;
+    spec.has_shared_gate = s.has_shared_gate;
+    spec.n_shared = s.n_shared;
+    spec.sorts = s.n_tokens > 1 && s.n_tokens <= kOneGroupTokens;
+    spec.tile_rows = tile_rows(s, policy);
+    return spec;
+}
+
+/// Workgroups of rows of the two products.
+struct ProductGroups {
+    uint32_t hidden, out;
+};
+
+ProductGroups product_groups(const ExpertShape& s, const Policy& policy) {
+    return {.hidden = ceil_div(s.n_ff, group_rows(s, policy, true)),
+            .out = ceil_div(s.n_embd, group_rows(s, policy, false))};
+}
+
+template<class Push>
+Push route_push(const ExpertRoute& op, const Policy& policy) {
+    const ProductGroups groups = product_groups(op.shape, policy);
+    Push push;
+    push.selection_bias = op.selection_bias;
+    push.load = op.load;
+    push.homes = op.homes;
+    push.logits_stride = op.logits_stride;
+    push.groups_hidden = groups.hidden;
+    push.groups_out = groups.out;
+    push.scale = op.scale;
+    push.down_arrivals_at = static_cast<uint32_t>(op.shape.arrivals_offset() / 16);
+    push.n_down_arrivals = ceil_div(groups.out, 4);
+    return push;
+}
+
+Lowered lower_router(const ExpertRoute& op, const Policy& policy) {
+    enum : uint32_t { kCounts, kX, kChoices, kTiles, kSlots, kArrivals, kLogits };
+    const ExpertShape& s = op.shape;
+    VKINFER_ASSERT(ExpertRoute::routes_itself(op.router, s) && op.router.n_rows == op.logits_stride);
+    const uint32_t splits = policy.is_cpu ? 1 : std::min(kRouterSplits, op.router.n_blocks());
+    auto spec = route_spec<shader::ExpertRouterSpec>(op, splits * policy.subgroup_size, policy);
+    spec.n_columns = 1;
+    while (spec.n_columns < s.n_tokens && spec.n_columns < policy.matvec_max_columns) spec.n_columns *= 2;
+    spec.has_router_bias = op.router_bias != 0;
+    spec.is_normed = op.x_is_normed;
+    auto push = route_push<shader::ExpertRouterPush>(op, policy);
+    push.codes = op.router.codes;
+    push.scales = op.router.scales;
+    push.bias = op.router_bias;
+    push.n_rows = op.router.n_rows;
+    push.n_blocks = op.router.n_blocks();
+    push.x_stride = op.router.n_cols;
+    push.eps = op.eps;
+    push.parts_at = s.n_tokens * op.router.n_cols;
+    push.n_parts = NormedRows::n_parts(op.router.n_cols, policy);
+    push.arrival_at = op.arrival_at;
+    Dispatch dispatch;
+    dispatch.shader = shader_of(std::format("expert_router.{}", find_weight_layout(op.router.type)->shader_name));
+    dispatch.specialization = spec_words(spec);
+    dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    dispatch.push = push_bytes(push, shader::kExpertRouterPushBytes);
+    dispatch.bindings = {kCounts, kX, kX, kLogits, kArrivals, kChoices, kTiles, kSlots};
+    dispatch.groups = {ceil_div(op.router.n_rows, policy.subgroup_size), ceil_div(s.n_tokens, spec.n_columns), 1};
+    const WeightLayout& layout = *find_weight_layout(op.router.type);
+    const uint64_t logits_bytes = uint64_t{4} * s.n_tokens * op.logits_stride;
+    dispatch.bytes = weight_code_bytes(layout, op.router.n_rows, op.router.n_cols) +
+                     uint64_t{4} * s.n_tokens * op.router.n_cols + 2 * logits_bytes + s.choices_bytes();
+    dispatch.flops = uint64_t{2} * op.router.n_rows * op.router.n_cols * s.n_tokens;
+    return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {logits_bytes}};
+}
+
+} // namespace
+
+bool ExpertRoute::routes_itself(const Weight& router, const ExpertShape& shape) {
+    using enum format::TensorType;
+    return shape.n_tokens <= kOneGroupTokens && (router.type == f32 || router.type == f16 || router.type == bf16);
+}
+
 Lowered lower(const ExpertRoute& op, const Policy& policy) {
     enum : uint32_t { kCounts, kLogits, kChoices, kTiles, kSlots };
     const ExpertShape& s = op.shape;
     VKINFER_ASSERT(s.n_used >= 1 && s.n_used <= s.n_experts && (s.n_experts - s.n_shared) % op.n_groups == 0);
+    if (op.router) return lower_router(op, policy);
     const bool one_group = s.n_tokens <= kOneGroupTokens;
-    const uint32_t groups_hidden = ceil_div(s.n_ff, group_rows(s, policy, true));
-    const uint32_t groups_out = ceil_div(s.n_embd, group_rows(s, policy, false));
     const uint32_t waves = policy.is_cpu ? 1 : std::min(s.n_tokens, one_group ? 8u : 4u);
 
     Lowered lowered;
     Dispatch route;
     route.shader = shader_of("expert_route");
-    route.specialization = spec_words(shader::ExpertRouteSpec{.local_size = waves * policy.subgroup_size,
-                                                              .lanes = policy.subgroup_size,
-                                                              .n_experts = s.n_experts,
-                                                              .n_used = s.n_used,
-                                                              .max_tokens = s.n_tokens,
-                                                              .gating = static_cast<uint32_t>(op.gating),
-                                                              .has_bias = op.selection_bias != 0,
-                                                              .n_groups = op.n_groups,
-                                                              .n_groups_used = op.n_groups_used,
-                                                              .normalises = op.normalises,
-                                                              .has_shared_gate = s.has_shared_gate,
-                                                              .n_shared = s.n_shared,
-                                                              .sorts = one_group && s.n_tokens > 1,
-                                                              .tile_rows = tile_rows(s, policy)});
+    route.specialization = spec_words(route_spec<shader::ExpertRouteSpec>(op, waves * policy.subgroup_size, policy));
     route.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
-    route.push = push_bytes(shader::ExpertRoutePush{.bias = op.selection_bias,
-                                                    .load = op.load,
-                                                    .homes = op.homes,
-                                                    .logits_stride = op.logits_stride,
-                                                    .groups_hidden = groups_hidden,
-                                                    .groups_out = groups_out,
-                                                    .scale = op.scale,
-                                                    .arrivals_at = static_cast<uint32_t>(s.arrivals_offset() / 16),
-                                                    .n_arrivals = ceil_div(groups_out, 4)},
-                            shader::kExpertRoutePushBytes);
+    route.push = push_bytes(route_push<shader::ExpertRoutePush>(op, policy), shader::kExpertRoutePushBytes);
     route.bindings = {kCounts, kLogits, kChoices, kTiles, kSlots};
     route.groups = {one_group ? 1 : ceil_div(s.n_tokens, waves), 1, 1};
     route.bytes = uint64_t{4} * s.n_tokens * op.logits_stride + s.choices_bytes();
@@ -255,9 +327,10 @@ Lowered lower(const ExpertRoute& op, const Policy& policy) {
                                                             .choice_stride = s.choice_stride(),
                                                             .tile_rows = tile_rows(s, policy)});
     sort.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    const ProductGroups groups = product_groups(s, policy);
     sort.push = push_bytes(
         shader::ExpertSortPush{
-            .homes = op.homes, .max_tokens = s.n_tokens, .groups_hidden = groups_hidden, .groups_out = groups_out},
+            .homes = op.homes, .max_tokens = s.n_tokens, .groups_hidden = groups.hidden, .groups_out = groups.out},
         shader::kExpertSortPushBytes);
     sort.bindings = {kCounts, kChoices, kTiles, kSlots};
     sort.bytes = 2 * s.choices_bytes() + s.slots_bytes();

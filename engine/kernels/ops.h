@@ -183,7 +183,9 @@ struct ExpertShape {
     uint64_t slots_bytes() const { return uint64_t{4} * n_slots(); }
 };
 
-/// Chooses and sorts.  Operands: counts, logits (n_tokens, logits_stride), choices, tiles, slots.
+/// Chooses and sorts.  Operands: counts, logits (n_tokens, logits_stride), choices, tiles, slots; with `router`, which
+/// few tokens may have (routes_itself), x (n_tokens, n_embd) in place of logits, and behind all counters as for
+/// Attention.
 struct ExpertRoute {
     ExpertShape shape;
     Gating gating = Gating::softmax;
@@ -195,6 +197,15 @@ struct ExpertRoute {
     uint32_t n_groups_used = 1;
     bool normalises = false;
     float scale = 1;
+
+    Weight router; ///< (logits_stride, n_embd), or none
+    uint64_t router_bias = 0;
+    bool x_is_normed = false; ///< as in Linear
+    float eps = 0;
+    uint32_t arrival_at = 0; ///< which counter
+
+    /// Whether one dispatch may multiply with the router and route.
+    static bool routes_itself(const Weight& router, const ExpertShape& shape);
 };
 
 /// Where experts of a layer lie that are not with the others (shaders/include/expert_home.glsl).

@@ -88,16 +88,20 @@ public:
         pages_ = g_.external(std::string(kExternalPages), uint64_t{4} * kv_.max_pages);
 
         Stream x = embed();
-        const uint32_t n_arrivals = kernels::Attention{.shape = {.n_kv_heads = c_.n_kv_heads},
-                                                       .n_tiles = shape_.n_tiles,
-                                                       .n_splits = shape_.n_splits}
-                                        .n_arrivals();
-        if (n_arrivals > 0) arrivals_ = g_.activation("arrivals", uint64_t{4} * n_arrivals);
+        arrivals_.n_attention = kernels::Attention{.shape = {.n_kv_heads = c_.n_kv_heads},
+                                                   .n_tiles = shape_.n_tiles,
+                                                   .n_splits = shape_.n_splits}
+                                    .n_arrivals();
+        arrivals_.n = arrivals_.n_attention + (c_.experts.n > 0 ? 1 : 0);
+        if (arrivals_.n > 0) arrivals_.tensor = g_.activation("arrivals", uint64_t{4} * arrivals_.n);
         rope_table_ = g_.activation("rope", uint64_t{8} * shape_.n_tokens * (c_.rope.n_rot / 2));
-        g_.add(
-            "rope_table",
-            kernels::RopeTable{w_.rope_frequencies, shape_.n_tokens, c_.rope.n_rot / 2, w_.rope_magnitude, n_arrivals},
-            with_arrivals({counts_, tokens_, rope_table_}));
+        g_.add("rope_table",
+               kernels::RopeTable{.frequencies = w_.rope_frequencies,
+                                  .n_tokens = shape_.n_tokens,
+                                  .n_pairs = c_.rope.n_rot / 2,
+                                  .magnitude = w_.rope_magnitude,
+                                  .n_arrivals = arrivals_.n},
+               with_arrivals({counts_, tokens_, rope_table_}, arrivals_.n));
         for (uint32_t il = 0; il < c_.n_layers; ++il) {
             x = attention_block(il, x);
             x = feed_forward_block(il, x);
@@ -111,9 +115,9 @@ private:
         return g_.activation(name, uint64_t{4} * shape_.n_tokens * width);
     }
 
-    /// Operands with the counters of split attention behind them, if there are any.
-    std::vector<graph::TensorId> with_arrivals(std::vector<graph::TensorId> operands) const {
-        if (arrivals_) operands.push_back(*arrivals_);
+    /// Operands with the counters behind them, for an op that uses some.
+    std::vector<graph::TensorId> with_arrivals(std::vector<graph::TensorId> operands, uint32_t n_used) const {
+        if (n_used > 0) operands.push_back(arrivals_.tensor);
         return operands;
     }
 
@@ -242,10 +246,11 @@ private:
         const graph::TensorId attended = activation(blk(il, "attention"), c_.attended_width());
         if (shape_.is_decode) {
             g_.add(blk(il, "attention"), kernels::AttentionDecode{rope, attention},
-                   with_arrivals({counts_, tiles_, pages_, rope_table_, qkv, attended, kv}));
+                   with_arrivals({counts_, tiles_, pages_, rope_table_, qkv, attended, kv}, attention.n_arrivals()));
         } else {
             g_.add(blk(il, "rope_store"), rope, {counts_, tokens_, pages_, rope_table_, qkv, kv});
-            g_.add(blk(il, "attention"), attention, with_arrivals({counts_, tiles_, pages_, qkv, attended, kv}));
+            g_.add(blk(il, "attention"), attention,
+                   with_arrivals({counts_, tiles_, pages_, qkv, attended, kv}, attention.n_arrivals()));
         }
         return add_linear(blk(il, "attn_output.weight"), blk(il, "attn_output.bias"), attended, x.x,
                           blk(il, "ffn_norm.weight"));
@@ -254,8 +259,8 @@ private:
     Stream feed_forward_block(uint32_t il, const Stream& x) {
         const NormedInput n = norm(blk(il, "ffn_norm.weight"), x);
         if (c_.is_routed(il)) {
-            return build_experts(g_, {.config = c_, .weights = w_, .kv = kv_, .shape = shape_}, il, counts_, n, x.x,
-                                 folded_norm(norm_after(il)));
+            return build_experts(g_, {.config = c_, .weights = w_, .kv = kv_, .shape = shape_}, il, counts_, arrivals_,
+                                 n, x.x, folded_norm(norm_after(il)));
         }
         const graph::TensorId hidden = activation(blk(il, "ffn_hidden"), c_.n_ff);
         const uint64_t gate_bias = w_.vector(blk(il, "ffn_gate.bias"));
@@ -323,7 +328,7 @@ private:
     const StepShape shape_;
     graph::Graph g_;
     graph::TensorId counts_ = 0, tokens_ = 0, tiles_ = 0, pages_ = 0, rope_table_ = 0;
-    std::optional<graph::TensorId> arrivals_;
+    Arrivals arrivals_;
 };
 
 } // namespace

@@ -199,9 +199,10 @@ namespace {
 
 class ExpertBuilder {
 public:
-    ExpertBuilder(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts)
+    ExpertBuilder(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts,
+                  const Arrivals& arrivals)
         : g_(graph), c_(input.config), e_(input.config.experts), w_(input.weights), n_tokens_(input.shape.n_tokens),
-          il_(layer), counts_(counts),
+          il_(layer), counts_(counts), arrivals_(arrivals),
           n_joined_(e_.n_ff_shared == 0 || w_.matrix(key("ffn_down_shexp.weight")) ? 0 : e_.n_ff_shared / e_.n_ff),
           shape_{.n_tokens = n_tokens_,
                  .n_experts = e_.n + n_joined_,
@@ -212,25 +213,37 @@ public:
                  .has_shared_gate = e_.n_ff_shared != 0 && e_.shared_is_gated} {}
 
     Stream build(const NormedInput& n, graph::TensorId x, uint64_t next_norm) {
-        const graph::TensorId logits = router(n);
-        // What a shared expert of its own computes stands between the steps of routing, which depend on each other.
+        kernels::ExpertRoute route{.shape = shape_,
+                                   .gating = e_.gating,
+                                   .selection_bias = w_.vector(key("exp_probs_b.bias")),
+                                   .load = w_.expert_load == 0 ? 0 : w_.expert_load + uint64_t{4} * il_ * e_.n,
+                                   .homes = homes(),
+                                   .logits_stride = logits_stride(),
+                                   .n_groups = e_.n_groups,
+                                   .n_groups_used = e_.n_groups_used,
+                                   .normalises = e_.normalises,
+                                   .scale = e_.scale};
+        const kernels::Weight router_weight = w_.matrix(key("ffn_gate_inp.weight"));
+        const bool routes_itself =
+            kernels::ExpertRoute::routes_itself(router_weight, shape_) && router_weight.n_rows == logits_stride();
+        const graph::TensorId logits = routes_itself ? n.rows : router(n);
+        // What a shared expert of its own computes stands beside the steps of routing and the first product of the
+        // others.
         const bool is_apart = e_.n_ff_shared != 0 && n_joined_ == 0;
         const graph::TensorId shared_hidden = is_apart ? shared_gate_up(n) : 0;
         const graph::TensorId choices = g_.activation(key("choices"), shape_.choices_bytes());
         const graph::TensorId tiles = g_.activation(key("tiles"), shape_.tiles_bytes());
         const graph::TensorId slots = g_.activation(key("slots"), shape_.slots_bytes());
-        g_.add(key("ffn_route"),
-               kernels::ExpertRoute{.shape = shape_,
-                                    .gating = e_.gating,
-                                    .selection_bias = w_.vector(key("exp_probs_b.bias")),
-                                    .load = w_.expert_load == 0 ? 0 : w_.expert_load + uint64_t{4} * il_ * e_.n,
-                                    .homes = homes(),
-                                    .logits_stride = logits_stride(),
-                                    .n_groups = e_.n_groups,
-                                    .n_groups_used = e_.n_groups_used,
-                                    .normalises = e_.normalises,
-                                    .scale = e_.scale},
-               {counts_, logits, choices, tiles, slots});
+        std::vector<graph::TensorId> routed{counts_, logits, choices, tiles, slots};
+        if (routes_itself) {
+            route.router = router_weight;
+            route.router_bias = w_.vector(key("ffn_gate_inp.bias"));
+            route.x_is_normed = n.is_folded;
+            route.eps = n.eps;
+            route.arrival_at = arrivals_.n_attention;
+            routed.push_back(arrivals_.tensor);
+        }
+        g_.add(key("ffn_route"), route, std::move(routed));
         graph::TensorId residual = x, shared = x;
         if (is_apart) (e_.shared_is_gated ? shared : residual) = shared_down(shared_hidden, x);
 
@@ -380,6 +393,7 @@ private:
     const uint32_t n_tokens_;
     const uint32_t il_;
     const graph::TensorId counts_;
+    const Arrivals arrivals_;
     const uint32_t n_joined_; ///< experts behind the routed ones that are together the shared one
     const kernels::ExpertShape shape_;
 };
@@ -387,8 +401,8 @@ private:
 } // namespace
 
 Stream build_experts(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts,
-                     const NormedInput& n, graph::TensorId x, uint64_t next_norm) {
-    return ExpertBuilder(graph, input, layer, counts).build(n, x, next_norm);
+                     const Arrivals& arrivals, const NormedInput& n, graph::TensorId x, uint64_t next_norm) {
+    return ExpertBuilder(graph, input, layer, counts, arrivals).build(n, x, next_norm);
 }
 
 } // namespace vkinfer::models

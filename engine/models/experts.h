@@ -21,6 +21,6 @@ void expert_tensors(std::vector<TensorNeed>& needs, const ModelConfig& config, c
 /// x + weighted experts of n (+ shared expert of n); n: the normed rows, x: the residual, next_norm: address of the
 /// weights of the norm after it where that is folded (kernels::NormedRows), else 0.
 Stream build_experts(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts,
-                     const NormedInput& n, graph::TensorId x, uint64_t next_norm);
+                     const Arrivals& arrivals, const NormedInput& n, graph::TensorId x, uint64_t next_norm);
 
 } // namespace vkinfer::models

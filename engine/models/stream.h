@@ -1,4 +1,5 @@
-// What flows through the layers of a decoder: the residual stream, and the rows that products read after a norm.
+// What flows through the layers of a decoder: the residual stream, the rows that products read after a norm, and the
+// counters by which workgroups know who is last.
 #pragma once
 
 #include "graph/graph.h"
@@ -12,6 +13,14 @@ namespace vkinfer::models {
 struct Stream {
     graph::TensorId x = 0;
     std::optional<graph::TensorId> normed; ///< kernels::NormedRows
+};
+
+/// Counters of finished workgroups or waves, zero when the step begins and again behind each dispatch that counts:
+/// those of split attention, and behind them the router's.
+struct Arrivals {
+    graph::TensorId tensor = 0;
+    uint32_t n_attention = 0;
+    uint32_t n = 0;
 };
 
 /// What products read after a norm: rows that a norm has made, or NormedRows, which the products finish themselves.

@@ -106,12 +106,42 @@ struct Routed {
     std::vector<double> shared_gates;
 };
 
+/// The matrix of a router, and rows of x that each pick one of its columns: logits are known to the bit.
+struct KnownLogits {
+    TestWeight weight;
+    std::vector<float> bias, logits;
+    gpu::Buffer bias_buffer, x, arrivals;
+    bool is_normed;
+
+    KnownLogits(format::TensorType type, uint32_t n_logits, uint32_t n_live, uint32_t n_tokens, bool is_normed_,
+                const kernels::Policy& policy)
+        : weight(harness().weight(type, n_logits, kColumns, 31)), bias(random_floats(n_logits, 32)),
+          bias_buffer(harness().buffer(bias)), is_normed(is_normed_) {
+        using kernels::NormedRows;
+        const float scale = is_normed ? 0.5f : 1.0f; // the root mean square of a row is 2
+        std::vector<float> rows(NormedRows::bytes(n_tokens, kColumns) / 4, 0.0f);
+        const uint32_t n_parts = NormedRows::n_parts(kColumns, policy);
+        for (uint32_t t = 0; t < n_live; ++t) {
+            const uint32_t column = (5 * t + 3) % kColumns;
+            rows[uint64_t{t} * kColumns + column] = 1;
+            rows[uint64_t{n_tokens} * kColumns + uint64_t{t} * n_parts + t % n_parts] = 4.0f * kColumns;
+            for (uint32_t e = 0; e < n_logits; ++e)
+                logits.push_back(weight.values[uint64_t{e} * kColumns + column] * scale + bias[e]);
+        }
+        x = harness().buffer(rows);
+        arrivals = harness().buffer(std::vector<uint32_t>{77, 0, 77});
+    }
+
+    static constexpr uint32_t kColumns = 160;
+};
+
 /// Routes n_live random tokens in a plan for n_tokens and compares choices, weights and the tile list.
 Routed route(const Router& r, uint32_t n_live, uint32_t n_tokens, uint32_t n_embd, uint32_t n_ff,
-             const kernels::Policy& policy, bool with_ties = false) {
+             const kernels::Policy& policy, bool with_ties = false, const KnownLogits* product = nullptr) {
     OpHarness& h = harness();
     const uint32_t stride = r.n_experts - r.joined + r.shared_gate;
-    std::vector<float> logits = random_floats(uint64_t{n_live} * stride, 5 + n_live, 2.0f);
+    std::vector<float> logits =
+        product != nullptr ? product->logits : random_floats(uint64_t{n_live} * stride, 5 + n_live, 2.0f);
     if (with_ties)
         for (float& z : logits) z = std::round(z);
     const std::vector<float> bias = random_floats(r.n_experts, 6, 0.3f);
@@ -120,19 +150,34 @@ Routed route(const Router& r, uint32_t n_live, uint32_t n_tokens, uint32_t n_emb
                   .choices = h.buffer(shape.choices_bytes()),
                   .tiles = h.buffer(shape.tiles_bytes()),
                   .slots = h.buffer(shape.slots_bytes())};
-    const gpu::Buffer logit_buffer = h.buffer(logits), bias_buffer = h.buffer(bias);
+    const gpu::Buffer logit_buffer = h.buffer(logits.empty() ? std::vector{0.0f} : logits),
+                      bias_buffer = h.buffer(bias);
     const gpu::Buffer load = h.buffer(std::vector<uint32_t>(r.n_experts, 0));
-    h.run(kernels::ExpertRoute{.shape = shape,
-                               .gating = r.gating,
-                               .selection_bias = r.bias ? bias_buffer.address() : 0,
-                               .load = load.address(),
-                               .logits_stride = stride,
-                               .n_groups = r.n_groups,
-                               .n_groups_used = r.n_groups_used,
-                               .normalises = r.normalises,
-                               .scale = r.scale},
-          {&routed.counts, &logit_buffer, &routed.choices, &routed.tiles, &routed.slots}, policy);
+    kernels::ExpertRoute op{.shape = shape,
+                            .gating = r.gating,
+                            .selection_bias = r.bias ? bias_buffer.address() : 0,
+                            .load = load.address(),
+                            .logits_stride = stride,
+                            .n_groups = r.n_groups,
+                            .n_groups_used = r.n_groups_used,
+                            .normalises = r.normalises,
+                            .scale = r.scale};
+    if (product == nullptr) {
+        h.run(op, {&routed.counts, &logit_buffer, &routed.choices, &routed.tiles, &routed.slots}, policy);
+    } else {
+        op.router = product->weight.weight;
+        op.router_bias = product->bias_buffer.address();
+        op.x_is_normed = product->is_normed;
+        op.arrival_at = 1;
+        h.run(op, {&routed.counts, &product->x, &routed.choices, &routed.tiles, &routed.slots, &product->arrivals},
+              policy);
+        CHECK(h.read<uint32_t>(product->arrivals, 3) == std::vector<uint32_t>{77, 0, 77}); // for the next layer's
+    }
 
+    if (n_live == 0) { // a step that has ended
+        CHECK(h.read<uint32_t>(routed.tiles, 1)[0] == 0);
+        return routed;
+    }
     const bool outer_gate = r.shared_gate && r.joined == 0;
     const uint32_t choice_stride = r.n_used + outer_gate;
     const auto choices = h.read<Choice>(routed.choices, uint64_t{n_live} * choice_stride);
@@ -462,14 +507,46 @@ TEST_CASE("all tokens to one expert, and more places than a tile holds") {
     }
 }
 
-TEST_CASE("few dispatches: routing, gate and up, down with the weighted sum") {
+TEST_CASE("a router of few tokens multiplies and routes in one dispatch" * doctest::test_suite("every variant")) {
+    using enum format::TensorType;
+    const Router routers[] = {{.n_experts = 8, .n_used = 2},
+                              {.n_experts = 72,
+                               .n_used = 6,
+                               .gating = Gating::sigmoid,
+                               .bias = true,
+                               .n_groups = 8,
+                               .n_groups_used = 3,
+                               .scale = 2.5f},
+                              {.n_experts = 130, .n_used = 4, .gating = Gating::softmax_of_selected},
+                              {.n_experts = 21, .n_used = 5, .shared_gate = true},
+                              {.n_experts = 35, .n_used = 7, .shared_gate = true, .joined = 3}};
+    const kernels::Policy policy = harness().policy(CoopmatMode::off, ActivationMode::f32);
+    for (const Router& r : routers) {
+        for (const auto& [type, n_live, n_tokens] :
+             {std::tuple{f32, 1u, 1u}, std::tuple{f32, 0u, 1u}, std::tuple{f16, 5u, 8u}, std::tuple{bf16, 1u, 4u},
+              std::tuple{f32, 32u, 32u}, std::tuple{f32, 17u, 32u}, std::tuple{f32, 0u, 32u}}) {
+            for (const bool is_normed : {false, true}) {
+                INFO(r.n_experts, " experts, ", std::string(format::to_string(type)), ", tokens ", n_live, " of ",
+                     n_tokens, " normed ", is_normed);
+                const KnownLogits product(type, r.n_experts - r.joined + r.shared_gate, n_live, n_tokens, is_normed,
+                                          policy);
+                route(r, n_live, n_tokens, 64, 32, policy, false, &product);
+            }
+        }
+    }
+}
+
+TEST_CASE("few dispatches: router and routing, gate and up, down with the weighted sum") {
     const kernels::Policy policy = harness().policy(CoopmatMode::off, ActivationMode::f32);
     const auto count = [&](uint32_t n_tokens) {
         const kernels::ExpertShape shape = shape_of({.n_experts = 128, .n_used = 8}, n_tokens, 2048, 768);
         kernels::ExpertWeight in, out;
         in.weight = {.type = format::TensorType::q4_0, .n_rows = 2 * 128 * 768, .n_cols = 2048, .codes = 4096};
         out.weight = {.type = format::TensorType::q4_0, .n_rows = 128 * 2048, .n_cols = 768, .codes = 4096};
-        return std::vector{lower(kernels::ExpertRoute{.shape = shape, .logits_stride = 128}, policy).dispatches.size(),
+        kernels::ExpertRoute route{.shape = shape, .logits_stride = 128};
+        const kernels::Weight router{.type = format::TensorType::f32, .n_rows = 128, .n_cols = 2048, .codes = 4096};
+        if (kernels::ExpertRoute::routes_itself(router, shape)) route.router = router;
+        return std::vector{lower(route, policy).dispatches.size(),
                            lower(kernels::ExpertHidden{.shape = shape, .weight = in}, policy).dispatches.size(),
                            lower(kernels::ExpertOutput{.shape = shape, .weight = out}, policy).dispatches.size()};
     };
