@@ -38,10 +38,11 @@ const uint stage_blocks = n_deep * n_groups;
 uint stage_count() { return has_rest != 0 ? (push.n_blocks + stage_blocks - 1) / stage_blocks : push.n_blocks / stage_blocks; }
 
 // A thread stages the same eight k of the step and the same columns every time; where they lie in x is found once. What the next
-// stage needs is on its way while this one multiplies, where that takes too many registers in two parts.
+// stage needs is on its way while this one multiplies, a part of it with each of the step's fragments: registers for all of it would
+// cost waves that hide the waits.
 const uint n_staged = tile_n * kStepGroups;
 const uint n_turns = (n_staged + local_size - 1) / local_size;
-const uint n_phases = n_deep == 1 && n_turns > 4 ? 2u : 1u;
+const uint n_phases = n_deep != 1 ? 1u : n_turns < n_fragments ? n_turns : n_fragments; // powers of two
 const uint n_loads = n_deep * n_turns / n_phases; // of two vec4
 uint x_at[n_turns];
 float x_factor[n_turns];
