@@ -90,7 +90,7 @@ TEST_CASE("lavapipe's workers have a CPU each, and no other device's threads are
     size_t n_bound = 0;
     for (const pid_t thread : process_threads()) n_bound += cpus_of(thread).size() == 1;
     const bool is_lavapipe = device->info().type == DeviceType::cpu;
-    if (usable.size() == 1) return; // then every thread has that one
+    if (usable.size() == 1) return;                // then every thread has that one
     if (is_lavapipe && usable.size() > 16) return; // its pools may be smaller
     if (is_lavapipe && std::getenv("LP_NUM_THREADS") == nullptr) {
         CHECK(n_bound >= 2 * usable.size());
