@@ -218,6 +218,16 @@ Lowered attending(Dispatch dispatch, const Attention& op, const Policy& policy, 
     return lowered;
 }
 
+/// Granules of 16 bytes of a key that a lane of the plain kernels loads at a time; a CPU waits for none, and unpacks
+/// one after the other faster.
+uint32_t granules_at_once(const AttentionShape& shape, const Policy& policy) {
+    const bool is_packed = is_half_type(shape.type_k) && shape.type_k != TensorType::f16;
+    const uint32_t dims = !is_packed ? 8 : shape.type_k == TensorType::q8_0 ? 16 : 32;
+    const uint32_t n = shape.head_size / dims;
+    if (policy.is_cpu && is_packed) return 1;
+    return n % 4 == 0 ? 4 : n % 2 == 0 ? 2 : 1;
+}
+
 /// The constants that all kernels of attention have.
 template<class Spec>
 Spec attention_spec(const Attention& op, uint32_t local_size) {
@@ -263,6 +273,7 @@ Lowered lower(const AttentionDecode& op, const Policy& policy) {
     spec.rope_kind = static_cast<uint32_t>(op.rope.kind);
     spec.mixed = mixed_dimensions(a.shape);
     spec.has_qk_norm = op.rope.q_norm != 0;
+    spec.granules_at_once = granules_at_once(a.shape, policy);
     auto push = attention_push<shader::AttentionDecodePush>(a);
     push.q_norm = op.rope.q_norm;
     push.k_norm = op.rope.k_norm;
@@ -302,7 +313,9 @@ Lowered lower(const Attention& op, const Policy& policy) {
         dispatch.specialization = spec_words(spec);
     } else {
         dispatch.shader = shader_of("attention");
-        dispatch.specialization = spec_words(attention_spec<shader::AttentionSpec>(op, policy.subgroup_size));
+        auto spec = attention_spec<shader::AttentionSpec>(op, policy.subgroup_size);
+        spec.granules_at_once = granules_at_once(op.shape, policy);
+        dispatch.specialization = spec_words(spec);
     }
     static_assert(shader::kAttentionCoopmatPushBytes == shader::kAttentionPushBytes &&
                   shader::kAttentionStagedPushBytes == shader::kAttentionPushBytes); // all kernels take the same

@@ -16,8 +16,6 @@ const uint value_row = is_latent != 0 ? head_size : value_size; // dimensions of
 const uint words_per_lane = (n_words + local_size - 1) / local_size;
 const uint n_sharers = local_size < 2 * n_words ? 1u : local_size < 4 * n_words ? 2u : local_size < 8 * n_words ? 4u : 8u;
 const uint granule_dims = KV_GRANULE_DIMS(type_k);
-const uint n_granules = head_size / granule_dims;
-const uint granules_at_once = n_granules % 4u == 0u ? 4u : n_granules % 2u == 0u ? 2u : 1u;
 const uint dims_per_lane = words_per_lane * word_dims;
 const float kLog2E = 1.4426950408889634;
 const float kMasked = -1e30;
@@ -111,7 +109,7 @@ void attend(Tile tile, uint kv_head, uint tile_index, uint split, uint row_posit
         const KvHead k = kv_key(type_k, k_head, slot + lane);
         float s[n_rows];
         [[unroll]] for (uint r = 0; r < n_rows; r++) s[r] = 0.0;
-        // Query rows come as scalars: a rolled loop keeps few of them alive. Granules of several rounds are on their way together.
+        // Query rows come as scalars: a rolled loop keeps few of them alive. granules_at_once of K are on their way together.
         [[dont_unroll]] for (uint granule = 0; granule < head_size; granule += granules_at_once * granule_dims) {
             KvGranule g[granules_at_once];
             [[unroll]] for (uint i = 0; i < granules_at_once; i++)
