@@ -42,27 +42,7 @@ const uint n_weights = activation != kActivationNone ? 2u : 1u;
 #include "matvec_loop.glsl"
 shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
 shared float split_squares[n_splits > 1u && is_normed != 0 ? n_splits * n_columns : 1u];
-shared uint n_before; // workgroups that finished before this one
-
-// Whether all workgroups of these rows have stored; then what they stored is visible. One subgroup has stored the workgroup's.
-bool is_last(uint split) {
-    uint n = 0;
-    if (split == 0u) {
-        subgroupBarrier();
-        memoryBarrierBuffer(); // release what the subgroup stored
-        if (subgroupElect()) n = atomicAdd(arrivals[push.arrivals_at + gl_WorkGroupID.x], 1u);
-        n = subgroupBroadcastFirst(n);
-    }
-    if (n_splits > 1u) {
-        if (gl_LocalInvocationIndex == 0u) n_before = n;
-        barrier();
-        n = n_before;
-    }
-    memoryBarrierBuffer(); // acquire
-    if (n + 1u != tiles[0].x) return false;
-    if (gl_LocalInvocationIndex == 0u) arrivals[push.arrivals_at + gl_WorkGroupID.x] = 0u; // as it was
-    return true;
-}
+#include "last_workgroup.glsl"
 
 // Subgroups share the tokens.
 void sum_tokens(uint first_row, uint lane, uint split) {
@@ -170,5 +150,5 @@ void main() {
             }
         }
     }
-    if (sums != 0 && is_last(split)) sum_tokens(first_row, lane, split);
+    if (sums != 0 && is_last(push.arrivals_at + gl_WorkGroupID.x, tiles[0].x, split)) sum_tokens(first_row, lane, split);
 }

@@ -27,7 +27,7 @@ const uint n_weights = 1u, rows_per_lane = 1u;
 #include "expert_route.glsl"
 shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
 shared float split_squares[n_splits > 1u && is_normed != 0 ? n_splits * n_columns : 1u];
-shared uint n_before; // workgroups that finished before this one
+#include "last_workgroup.glsl"
 
 void multiply(uint first_column, uint n_tokens) {
     const uint n_strips = (push.n_rows + kStripRows - 1) / kStripRows;
@@ -74,26 +74,6 @@ void multiply(uint first_column, uint n_tokens) {
     }
 }
 
-// Whether all workgroups have stored their logits; then they are visible. The first subgroup has stored the workgroup's.
-bool is_last(uint n_groups) {
-    uint n = 0;
-    if (gl_SubgroupID == 0u) {
-        subgroupBarrier();
-        memoryBarrierBuffer(); // release
-        if (subgroupElect()) n = atomicAdd(arrivals[push.arrival_at], 1u);
-        n = subgroupBroadcastFirst(n);
-    }
-    if (n_splits > 1u) {
-        if (gl_LocalInvocationIndex == 0u) n_before = n;
-        barrier();
-        n = n_before;
-    }
-    memoryBarrierBuffer(); // acquire
-    if (n + 1u != n_groups) return false;
-    if (gl_LocalInvocationIndex == 0u) arrivals[push.arrival_at] = 0u;
-    return true;
-}
-
 void main() {
     const uint n_tokens = min(counts[kCountTokens], max_tokens);
     if (n_tokens == 0u) { // no tiles either
@@ -103,5 +83,5 @@ void main() {
     const uint first_column = gl_WorkGroupID.y * n_columns;
     if (first_column >= n_tokens) return;
     multiply(first_column, n_tokens);
-    if (is_last(gl_NumWorkGroups.x * ((n_tokens + n_columns - 1u) / n_columns))) route_step(n_tokens);
+    if (is_last(push.arrival_at, gl_NumWorkGroups.x * ((n_tokens + n_columns - 1u) / n_columns), gl_SubgroupID)) route_step(n_tokens);
 }

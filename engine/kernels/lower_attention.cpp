@@ -196,7 +196,7 @@ namespace {
 /// a row, and each keeps maximum and denominator beside its part of the sums.
 Lowered attending(Dispatch dispatch, const Attention& op, const Policy& policy, uint32_t y, uint32_t arrivals,
                   uint32_t team) {
-    VKINFER_ASSERT(op.n_splits >= 1);
+    VKINFER_ASSERT(op.n_splits >= 1 && op.n_splits <= kMaxAttentionSplits);
     const AttentionShape& s = op.shape;
     const bool is_split = op.n_splits > 1;
     dispatch.bindings.push_back(is_split ? arrivals + 1 : y);
@@ -292,9 +292,10 @@ Lowered lower(const Attention& op, const Policy& policy) {
     enum : uint32_t { kCounts, kTiles, kPages, kQ, kY, kKv, kArrivals };
     Dispatch dispatch;
     const uint32_t team = coopmat_team_of(op.shape, op.rows_per_tile, policy);
+    const uint32_t waves = attention_waves(op.shape, op.rows_per_tile, policy);
+    VKINFER_ASSERT(waves <= kMaxAttentionWaves); // each counts itself in
     if (team != 0) {
-        auto spec = attention_spec<shader::AttentionCoopmatSpec>(
-            op, attention_waves(op.shape, op.rows_per_tile, policy) * policy.tiles.subgroup_size);
+        auto spec = attention_spec<shader::AttentionCoopmatSpec>(op, waves * policy.tiles.subgroup_size);
         spec.k_groups = policy.fragments.k_groups;
         spec.rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart;
         spec.key_fragments = key_fragments(op.shape, policy, team);

@@ -201,10 +201,6 @@ Dispatch product(const Product& p, const Policy& policy) {
     return dispatch;
 }
 
-} // namespace
-
-namespace {
-
 constexpr uint32_t kRouterSplits = 8; ///< subgroups that share K: a router has few rows
 
 /// What the two kernels that route have in common.
