@@ -47,7 +47,7 @@ std::filesystem::path model(const std::string& architecture, format::TensorType 
     options.n_embd = 8 * head_size;
     options.n_ff = 1024;
     options.n_vocab = 1024;
-    options.type = options.output_type = type;
+    options.type = type;
     const auto path = std::filesystem::temp_directory_path() /
                       (std::string("vkinfer_radv_") +
                        (std::getenv("AMDGPU_GPU_ID") ? std::getenv("AMDGPU_GPU_ID") : "cpu") + ".gguf");

@@ -11,6 +11,7 @@
 #include <format>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace vkinfer::format {
 
@@ -49,15 +50,6 @@ bool is_quantised(const TensorInfo& tensor) {
                                  "token_types.weight", "attn_rel_b.weight", "rope_freqs.weight"});
 }
 
-/// Layer of "blk.<n>.…"; nothing for other names.
-std::optional<uint32_t> layer_of(std::string_view name) {
-    constexpr std::string_view kPrefix = "blk.";
-    if (!name.starts_with(kPrefix)) return std::nullopt;
-    uint32_t layer = 0;
-    const auto [end, status] = std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), layer);
-    return status == std::errc() ? std::optional(layer) : std::nullopt;
-}
-
 /// The first and last eighth of the layers and every third between have more influence on the result.
 bool is_sensitive_layer(uint32_t layer, uint32_t n_layers) {
     return layer < n_layers / 8 || layer >= 7 * n_layers / 8 || (layer - n_layers / 8) % 3 == 2;
@@ -72,6 +64,21 @@ TensorType smaller_blocks(TensorType wished) {
         return q5_1;
     case q6_k:
         return q8_0;
+    case q2_k:
+    case q3_k:
+    case tq1_0:
+    case tq2_0:
+    case q2_0:
+        return q4_0;
+    case iq1_s:
+    case iq1_m:
+    case iq2_xxs:
+    case iq2_xs:
+    case iq2_s:
+    case iq3_xxs:
+    case iq3_s:
+    case iq4_xs:
+        return iq4_nl;
     default:
         return f16;
     }
@@ -192,6 +199,25 @@ const QuantiseRecipe& find_recipe(std::string_view name) {
                 "Use one of " + names + ".");
 }
 
+std::optional<uint32_t> layer_of(std::string_view name) {
+    constexpr std::string_view kPrefix = "blk.";
+    if (!name.starts_with(kPrefix)) return std::nullopt;
+    uint32_t layer = 0;
+    const auto [end, status] = std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), layer);
+    return status == std::errc() ? std::optional(layer) : std::nullopt;
+}
+
+bool gets_more_bits(std::string_view tensor, uint32_t n_layers) {
+    const std::optional<uint32_t> layer = layer_of(tensor);
+    return layer && is_sensitive_layer(*layer, n_layers) &&
+           ends_with_any(tensor, {"attn_v.weight", "ffn_down.weight", "ffn_down_exps.weight", "ffn_down_shexp.weight"});
+}
+
+TensorType type_for_rows(TensorType wished, uint64_t n_elements) {
+    while (n_elements % traits(wished).block_elements != 0) wished = smaller_blocks(wished);
+    return wished;
+}
+
 QuantisedTensor choose_type(const GgufFile& file, const TensorInfo& tensor, const QuantiseRecipe& recipe,
                             const QuantiseOptions& options) {
     QuantisedTensor result = {
@@ -210,16 +236,11 @@ QuantisedTensor choose_type(const GgufFile& file, const TensorInfo& tensor, cons
     } else if (recipe.is_mix && !options.pure) {
         const auto n_layers = file.get_or<uint32_t>(
             std::string(file.get_or<std::string_view>("general.architecture", "")) + ".block_count", 0);
-        const std::optional<uint32_t> layer = layer_of(name);
-        const bool may_be_sensitive =
-            ends_with_any(name, {"attn_v.weight", "ffn_down.weight", "ffn_down_exps.weight", "ffn_down_shexp.weight"});
-        if (may_be_sensitive && layer && is_sensitive_layer(*layer, n_layers)) result.to = recipe.output_type;
+        if (gets_more_bits(name, n_layers)) result.to = recipe.output_type;
         if (name.ends_with("attn_qkv.weight")) result.to = q5_k;
     }
-    while (tensor.dims[0] % traits(result.to).block_elements != 0) {
-        result.to = smaller_blocks(result.to);
-        result.fell_back = true;
-    }
+    const TensorType wished = std::exchange(result.to, type_for_rows(result.to, tensor.dims[0]));
+    result.fell_back = result.to != wished;
     return result;
 }
 

@@ -53,6 +53,14 @@ struct QuantisedTensor {
 QuantisedTensor choose_type(const GgufFile& file, const TensorInfo& tensor, const QuantiseRecipe& recipe,
                             const QuantiseOptions& options);
 
+/// Layer of "blk.<n>.…"; nothing for other names.
+std::optional<uint32_t> layer_of(std::string_view tensor);
+/// Whether mixes give a tensor more bits: values of attention and the last matrix of the feed-forward part, in the
+/// first and last eighth of the layers and every third between.
+bool gets_more_bits(std::string_view tensor, uint32_t n_layers);
+/// `wished`, or a type with smaller blocks where it does not divide rows of `n_elements`.
+TensorType type_for_rows(TensorType wished, uint64_t n_elements);
+
 /// Writes the quantised model as one file. The source must hold F32, F16 or BF16 where it is to be quantised; throws
 /// Error for quantised sources, and for values that are not finite.
 std::vector<QuantisedTensor> quantise_model(const GgufFile& source, const std::filesystem::path& target,
