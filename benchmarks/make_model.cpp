@@ -18,9 +18,18 @@ format::TensorType type_of(const std::string& name) {
     const format::TypeTraits* found = format::find_traits(name);
     if (found == nullptr) {
         throw Error(ErrorKind::invalid_input, "tensor type " + name + " is not known.",
-                    "Use F16, Q8_0, Q4_0, Q4_K, ...; Q4_K_M is --type Q4_K --mix k_m.");
+                    "Use F16, Q8_0, Q4_0, Q4_K, ...");
     }
     return found->type;
+}
+
+/// A type, or the name that files of its K_M mix have.
+void set_type(SyntheticOptions& options, const std::string& name) {
+    const std::string stem = name.ends_with("_M") || name.ends_with("_m") ? name.substr(0, name.size() - 2) : "";
+    const bool is_mix = format::find_traits(name) == nullptr && format::find_traits(stem) != nullptr;
+    options.type = type_of(is_mix ? stem : name);
+    options.output_type.reset();
+    if (is_mix) options.mix = TypeMix::k_m;
 }
 
 TypeMix mix_of(const std::string& name) {
@@ -85,7 +94,8 @@ int run(int argc, char** argv) {
         ->capture_default_str();
     app.add_flag("--qk-norm,!--no-qk-norm", options.has_qk_norm, "norms of Q and K, of which glm4moe has the choice");
     app.add_flag("--tied,!--untied", options.tied, "use the token embedding as the output matrix too");
-    app.add_option("--type", type, "tensor type of the matrices: any GGUF type, default Q4_0");
+    app.add_option("--type", type,
+                   "tensor type of the matrices: any GGUF type, or Q4_K_M for Q4_K with --mix k_m; default Q4_0");
     app.add_option("--output-type", output_type,
                    "tensor type of token embedding and output; default: as --type and --mix");
     app.add_option("--mix", mix, "uniform, or k_m: more bits where files named Q3_K_M, Q4_K_M and Q5_K_M have them");
@@ -97,10 +107,7 @@ int run(int argc, char** argv) {
     app.add_option("--seed", options.seed, "the same seed gives the same file")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
 
-    if (!type.empty()) {
-        options.type = type_of(type);
-        options.output_type.reset();
-    }
+    if (!type.empty()) set_type(options, type);
     if (!output_type.empty()) options.output_type = type_of(output_type);
     if (!mix.empty()) options.mix = mix_of(mix);
     for (const std::string& rule : rules) options.type_rules.push_back(rule_of(rule));

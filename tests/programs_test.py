@@ -175,6 +175,17 @@ class Bench(unittest.TestCase):
     def test_demo_model(self):
         self.check(demo_model())
 
+    @unittest.skipUnless(COMPUTES, "the shapes differ from others in nothing that a compiler sees")
+    def test_every_architecture(self):
+        for name, *options in (("llama",), ("qwen2",), ("qwen3",), ("llama", "--experts", "8"), ("qwen2moe", "--experts", "8"),
+                               ("qwen3moe", "--experts", "8"), ("glm4moe", "--experts", "8"), ("gpt-oss", "--experts", "8")):
+            with self.subTest(name, options=options):
+                model = os.path.join(CACHE.name, "architecture.gguf")
+                run(OPTIONS.make_model, "--architecture", name, *options, "--layers", "2", "--embd", "256", "--ff", "256", "--heads",
+                    "4", "--kv-heads", "2", "--vocab", "512", "--type", "Q4_K_M", "--type-of", "attn_q=Q8_0", model)
+                model_type = self.check(model)[0]["model_type"]
+                self.assertTrue(model_type.startswith(name + " ") and model_type.endswith(" Q4_K_M"), model_type)
+
 
 # Name, elements and bytes of a block of every type of weight tensors.
 BLOCKS = {
