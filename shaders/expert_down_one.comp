@@ -27,9 +27,9 @@ layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; 
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = 1u;
-const uint n_columns = 1u;
+const uint n_columns = 1u, is_normed = 0u;
 #include "matvec_loop.glsl"
-shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
+#include "matvec_join.glsl"
 
 void main() {
     if (counts[kCountTokens] == 0u) return;
@@ -62,16 +62,8 @@ void main() {
         [[unroll]] for (uint i = 0; i < n_acc; i++) total[i] += scale[i] * acc[i];
     }
 
-    if (n_splits > 1u) {
-        if (split > 0) {
-            [[unroll]] for (uint i = 0; i < n_acc; i++) partial[((split - 1) * n_acc + i) * lanes + lane] = total[i];
-        }
-        barrier();
-        if (split > 0) return;
-        for (uint s = 0; s + 1 < n_splits; s++) {
-            [[unroll]] for (uint i = 0; i < n_acc; i++) total[i] += partial[(s * n_acc + i) * lanes + lane];
-        }
-    }
+    float unused[n_columns];
+    if (!join_splits(lane, split, total, unused)) return;
     float squares = 0.0;
     [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
         const uint row = first_row + r * lanes + lane;

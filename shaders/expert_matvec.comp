@@ -40,8 +40,7 @@ layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; 
 const uint n_splits = local_size / lanes;
 const uint n_weights = activation != kActivationNone ? 2u : 1u;
 #include "matvec_loop.glsl"
-shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
-shared float split_squares[n_splits > 1u && is_normed != 0 ? n_splits * n_columns : 1u];
+#include "matvec_join.glsl"
 #include "last_workgroup.glsl"
 
 // Subgroups share the tokens.
@@ -105,25 +104,7 @@ void main() {
     if (is_normed != 0) NORMED_SHARES(parts, part_at, push.n_parts, n_columns, squares)
     accumulate(strip_tile, strip_row, x_at, n_live, split, n_splits, push.n_blocks, acc);
 
-    if (is_normed != 0) {
-        [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] = subgroupAdd(squares[n]);
-    }
-    if (n_splits > 1u) {
-        if (split > 0) {
-            [[unroll]] for (uint i = 0; i < n_acc; i++) partial[((split - 1) * n_acc + i) * lanes + lane] = acc[i];
-            if (is_normed != 0 && lane == 0) {
-                [[unroll]] for (uint n = 0; n < n_columns; n++) split_squares[split * n_columns + n] = squares[n];
-            }
-        }
-        barrier();
-        if (sums == 0 && split > 0) return;
-        for (uint s = 0; s + 1 < n_splits; s++) {
-            [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] += partial[(s * n_acc + i) * lanes + lane];
-            if (is_normed != 0) {
-                [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] += split_squares[(s + 1) * n_columns + n];
-            }
-        }
-    }
+    if (!join_splits(lane, split, acc, squares) && sums == 0) return;
     if (is_normed != 0) {
         [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] = normed_scale(squares[n], push.n_blocks * kBlock, push.eps);
     }

@@ -29,8 +29,7 @@ layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; 
 const uint n_splits = local_size / lanes;
 const uint n_weights = 1u + is_glu;              // weights a lane accumulates per row
 #include "matvec_loop.glsl"
-shared float partial[n_splits > 1u ? (n_splits - 1u) * n_acc * lanes : 1u];
-shared float split_squares[n_splits > 1u && is_normed != 0 ? n_splits * n_columns : 1u];
+#include "matvec_join.glsl"
 
 void main() {
     const uint first_column = gl_WorkGroupID.y * n_columns;
@@ -68,25 +67,7 @@ void main() {
     }
     accumulate(strip_tile, strip_row, x_at, n_columns, split, n_splits, push.n_blocks, acc);
 
-    if (is_normed != 0) {
-        [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] = subgroupAdd(squares[n]);
-    }
-    if (n_splits > 1u) {
-        if (split > 0) {
-            [[unroll]] for (uint i = 0; i < n_acc; i++) partial[((split - 1) * n_acc + i) * lanes + lane] = acc[i];
-            if (is_normed != 0 && lane == 0) {
-                [[unroll]] for (uint n = 0; n < n_columns; n++) split_squares[split * n_columns + n] = squares[n];
-            }
-        }
-        barrier();
-        if (split > 0) return;
-        for (uint s = 0; s + 1 < n_splits; s++) {
-            [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] += partial[(s * n_acc + i) * lanes + lane];
-            if (is_normed != 0) {
-                [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] += split_squares[(s + 1) * n_columns + n];
-            }
-        }
-    }
+    if (!join_splits(lane, split, acc, squares)) return;
 
     float scale[rows_per_lane], bias[rows_per_lane], weight[rows_per_lane];
     [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {

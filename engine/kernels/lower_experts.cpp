@@ -251,39 +251,86 @@ Push route_push(const ExpertRoute& op, const Policy& policy) {
     return push;
 }
 
-Lowered lower_router(const ExpertRoute& op, const Policy& policy) {
-    enum : uint32_t { kCounts, kX, kChoices, kTiles, kSlots, kArrivals, kLogits };
-    const ExpertShape& s = op.shape;
-    VKINFER_ASSERT(ExpertRoute::routes_itself(op.router, s) && op.router.n_rows == op.logits_stride);
-    const uint32_t splits = policy.is_cpu ? 1 : std::min(kRouterSplits, op.router.n_blocks());
-    auto spec = route_spec<shader::ExpertRouterSpec>(op, splits * policy.subgroup_size, policy);
+/// What the kernels that multiply with the router have in common.
+template<class Spec>
+Spec router_spec(const ExpertRoute& op, uint32_t splits, const Policy& policy) {
+    auto spec = route_spec<Spec>(op, splits * policy.subgroup_size, policy);
     spec.n_columns = 1;
-    while (spec.n_columns < s.n_tokens && spec.n_columns < policy.matvec_max_columns) spec.n_columns *= 2;
+    while (spec.n_columns < op.shape.n_tokens && spec.n_columns < policy.matvec_max_columns) spec.n_columns *= 2;
     spec.has_router_bias = op.router_bias != 0;
     spec.is_normed = op.x_is_normed;
-    auto push = route_push<shader::ExpertRouterPush>(op, policy);
-    push.codes = op.router.codes;
-    push.scales = op.router.scales;
+    return spec;
+}
+
+template<class Push>
+Push router_push(const ExpertRoute& op, const Policy& policy) {
+    auto push = route_push<Push>(op, policy);
     push.bias = op.router_bias;
     push.n_rows = op.router.n_rows;
     push.n_blocks = op.router.n_blocks();
     push.x_stride = op.router.n_cols;
     push.eps = op.eps;
-    push.parts_at = s.n_tokens * op.router.n_cols;
+    push.parts_at = op.shape.n_tokens * op.router.n_cols;
     push.n_parts = NormedRows::n_parts(op.router.n_cols, policy);
     push.arrival_at = op.arrival_at;
+    return push;
+}
+
+void add_cost(Dispatch& dispatch, const Weight& weight, uint32_t n_tokens, uint32_t n_out) {
+    const WeightLayout& layout = *find_weight_layout(weight.type);
+    dispatch.bytes += weight_code_bytes(layout, weight.n_rows, weight.n_cols) +
+                      weight_scale_bytes(layout, weight.n_rows, weight.n_cols) + uint64_t{4} * n_tokens * n_out;
+    dispatch.flops += uint64_t{2} * weight.n_rows * weight.n_cols * n_tokens;
+}
+
+Lowered lower_router(const ExpertRoute& op, const Policy& policy) {
+    enum : uint32_t { kCounts, kX, kChoices, kTiles, kSlots, kArrivals, kFirstOptional };
+    const ExpertShape& s = op.shape;
+    VKINFER_ASSERT(ExpertRoute::routes_itself(op.router, s) && op.router.n_rows == op.logits_stride);
+    const uint32_t logits = kFirstOptional + static_cast<bool>(op.shared);
     Dispatch dispatch;
-    dispatch.shader = shader_of(std::format("expert_router.{}", find_weight_layout(op.router.type)->shader_name));
-    dispatch.specialization = spec_words(spec);
+    uint32_t n_columns = 0;
+    if (op.shared) {
+        const Weight& shared = op.shared;
+        VKINFER_ASSERT(ExpertRoute::takes_shared(op.router, shared) && policy.matvec_lanes == policy.subgroup_size);
+        const WeightLayout& layout = *find_weight_layout(shared.type);
+        const bool int8 = policy.int8_activations && layout.has_int8;
+        const uint32_t splits = std::min(policy.matvec_splits, shared.n_blocks());
+        auto spec = router_spec<shader::ExpertRouterSharedSpec>(op, splits, policy);
+        spec.rows_per_lane = policy.matvec_rows_per_lane;
+        n_columns = spec.n_columns;
+        const uint32_t n_hidden = shared.n_rows / 2, group_rows = spec.lanes * spec.rows_per_lane;
+        auto push = router_push<shader::ExpertRouterSharedPush>(op, policy);
+        push.codes = shared.codes;
+        push.scales = shared.scales;
+        push.table = shared.table;
+        push.router = op.router.codes;
+        push.n_hidden = n_hidden;
+        push.router_groups = ceil_div(op.router.n_rows, 2 * group_rows);
+        dispatch.shader = shader_of(std::format("expert_router_shared.{}.{}", layout.shader_name, int8 ? "q8" : "f32"));
+        dispatch.specialization = spec_words(spec);
+        dispatch.push = push_bytes(push, shader::kExpertRouterSharedPushBytes);
+        dispatch.bindings = {kCounts, kX, kX, logits, kArrivals, kChoices, kTiles, kSlots, kFirstOptional};
+        dispatch.groups[0] = push.router_groups + ceil_div(n_hidden, group_rows);
+        add_cost(dispatch, shared, s.n_tokens, n_hidden);
+    } else {
+        const uint32_t splits = policy.is_cpu ? 1 : std::min(kRouterSplits, op.router.n_blocks());
+        const auto spec = router_spec<shader::ExpertRouterSpec>(op, splits, policy);
+        n_columns = spec.n_columns;
+        auto push = router_push<shader::ExpertRouterPush>(op, policy);
+        push.codes = op.router.codes;
+        push.scales = op.router.scales;
+        dispatch.shader = shader_of(std::format("expert_router.{}", find_weight_layout(op.router.type)->shader_name));
+        dispatch.specialization = spec_words(spec);
+        dispatch.push = push_bytes(push, shader::kExpertRouterPushBytes);
+        dispatch.bindings = {kCounts, kX, kX, logits, kArrivals, kChoices, kTiles, kSlots};
+        dispatch.groups[0] = ceil_div(op.router.n_rows, policy.subgroup_size);
+    }
+    dispatch.groups[1] = ceil_div(s.n_tokens, n_columns);
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
-    dispatch.push = push_bytes(push, shader::kExpertRouterPushBytes);
-    dispatch.bindings = {kCounts, kX, kX, kLogits, kArrivals, kChoices, kTiles, kSlots};
-    dispatch.groups = {ceil_div(op.router.n_rows, policy.subgroup_size), ceil_div(s.n_tokens, spec.n_columns), 1};
-    const WeightLayout& layout = *find_weight_layout(op.router.type);
     const uint64_t logits_bytes = uint64_t{4} * s.n_tokens * op.logits_stride;
-    dispatch.bytes = weight_code_bytes(layout, op.router.n_rows, op.router.n_cols) +
-                     uint64_t{4} * s.n_tokens * op.router.n_cols + 2 * logits_bytes + s.choices_bytes();
-    dispatch.flops = uint64_t{2} * op.router.n_rows * op.router.n_cols * s.n_tokens;
+    add_cost(dispatch, op.router, s.n_tokens, 2 * op.logits_stride);
+    dispatch.bytes += uint64_t{4} * s.n_tokens * op.router.n_cols + s.choices_bytes();
     return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {logits_bytes}};
 }
 
@@ -292,6 +339,11 @@ Lowered lower_router(const ExpertRoute& op, const Policy& policy) {
 bool ExpertRoute::routes_itself(const Weight& router, const ExpertShape& shape) {
     using enum format::TensorType;
     return shape.n_tokens <= kOneGroupTokens && (router.type == f32 || router.type == f16 || router.type == bf16);
+}
+
+bool ExpertRoute::takes_shared(const Weight& router, const Weight& shared) {
+    return router.type == format::TensorType::f32 && shared && shared.row_scales == 0 &&
+           shared.n_rows % (2 * kStripRows) == 0 && shared.n_cols == router.n_cols;
 }
 
 Lowered lower(const ExpertRoute& op, const Policy& policy) {

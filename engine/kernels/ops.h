@@ -185,7 +185,7 @@ struct ExpertShape {
 
 /// Chooses and sorts.  Operands: counts, logits (n_tokens, logits_stride), choices, tiles, slots; with `router`, which
 /// few tokens may have (routes_itself), x (n_tokens, n_embd) in place of logits, and behind all counters as for
-/// Attention.
+/// Attention; with `shared` also h (n_tokens, shared.n_rows / 2) = silu(gate x) * up x.
 struct ExpertRoute {
     ExpertShape shape;
     Gating gating = Gating::softmax;
@@ -203,9 +203,12 @@ struct ExpertRoute {
     bool x_is_normed = false; ///< as in Linear
     float eps = 0;
     uint32_t arrival_at = 0; ///< which counter
+    Weight shared;           ///< gate over up of a shared expert that is not among the experts, or none
 
     /// Whether one dispatch may multiply with the router and route.
     static bool routes_itself(const Weight& router, const ExpertShape& shape);
+    /// Whether it may also multiply with `shared`.
+    static bool takes_shared(const Weight& router, const Weight& shared);
 };
 
 /// Where experts of a layer lie that are not with the others (shaders/include/expert_home.glsl).

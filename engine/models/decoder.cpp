@@ -202,10 +202,11 @@ private:
             kernels::Linear op = linear(stacked, width, width, n);
             op.bias = bias;
             g_.add(blk(il, "attn_qkv"), op, {counts_, n.rows, qkv, qkv});
-        } else {
+        } else { // of several types: files often keep V in a finer one
             uint32_t offset = 0;
             for (const char* name : {"attn_q.weight", "attn_k.weight", "attn_v.weight"}) {
                 const kernels::Weight weight = w_.matrix(blk(il, name));
+                if (!weight) continue; // with the one before it
                 kernels::Linear op = linear(weight, weight.n_rows, width, n);
                 op.y_offset = offset;
                 op.bias = bias == 0 ? 0 : bias + uint64_t{4} * offset;

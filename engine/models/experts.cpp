@@ -227,10 +227,18 @@ public:
         const bool routes_itself =
             kernels::ExpertRoute::routes_itself(router_weight, shape_) && router_weight.n_rows == logits_stride();
         const graph::TensorId logits = routes_itself ? n.rows : router(n);
-        // What a shared expert of its own computes stands beside the steps of routing and the first product of the
-        // others.
+        // What a shared expert of its own computes stands beside the steps of routing, in the router's dispatch if that
+        // can be, and beside the first product of the others.
         const bool is_apart = e_.n_ff_shared != 0 && n_joined_ == 0;
-        const graph::TensorId shared_hidden = is_apart ? shared_gate_up(n) : 0;
+        const kernels::Weight shared_weight = w_.matrix(key("gate_up_shexp"));
+        const bool routes_with_shared =
+            is_apart && routes_itself && kernels::ExpertRoute::takes_shared(router_weight, shared_weight);
+        graph::TensorId shared_hidden = 0;
+        if (routes_with_shared) {
+            shared_hidden = rows("ffn_hidden_shexp", e_.n_ff_shared);
+        } else if (is_apart) {
+            shared_hidden = shared_gate_up(n);
+        }
         const graph::TensorId choices = g_.activation(key("choices"), shape_.choices_bytes());
         const graph::TensorId tiles = g_.activation(key("tiles"), shape_.tiles_bytes());
         const graph::TensorId slots = g_.activation(key("slots"), shape_.slots_bytes());
@@ -242,6 +250,10 @@ public:
             route.eps = n.eps;
             route.arrival_at = arrivals_.n_attention;
             routed.push_back(arrivals_.tensor);
+        }
+        if (routes_with_shared) {
+            route.shared = shared_weight;
+            routed.push_back(shared_hidden);
         }
         g_.add(key("ffn_route"), route, std::move(routed));
         graph::TensorId residual = x, shared = x;

@@ -22,11 +22,18 @@ bool can_stack(const format::GgufFile& file, const std::vector<TensorNeed::Sourc
 
 void need_matrices(std::vector<TensorNeed>& needs, const format::GgufFile& file, const std::string& key,
                    std::vector<TensorNeed::Source> sources, uint32_t n_cols) {
-    if (can_stack(file, sources)) {
-        needs.push_back({key, TensorNeed::Kind::matrix, std::move(sources), n_cols});
-        return;
+    const bool is_one = can_stack(file, sources);
+    for (size_t first = 0; first < sources.size();) {
+        std::vector stack{sources[first]};
+        while (first + stack.size() < sources.size()) {
+            stack.push_back(sources[first + stack.size()]);
+            if (can_stack(file, stack)) continue;
+            stack.pop_back();
+            break;
+        }
+        first += stack.size();
+        needs.push_back({is_one ? key : stack[0].name, TensorNeed::Kind::matrix, std::move(stack), n_cols});
     }
-    for (const auto& source : sources) needs.push_back({source.name, TensorNeed::Kind::matrix, {source}, n_cols});
 }
 
 void need_optional_vector(std::vector<TensorNeed>& needs, const format::GgufFile& file, const std::string& name,

@@ -16,7 +16,8 @@ std::string blk(uint32_t layer, std::string_view name);
 /// Matrices that may be stacked into one: same type in the file and whole strips of rows each.
 bool can_stack(const format::GgufFile& file, const std::vector<TensorNeed::Source>& sources);
 
-/// One stacked matrix under `key`, or one matrix per source under the source's own name.
+/// One stacked matrix under `key`; or, where types differ, one of each run of sources that can be stacked, under the
+/// name of its first.
 void need_matrices(std::vector<TensorNeed>& needs, const format::GgufFile& file, const std::string& key,
                    std::vector<TensorNeed::Source> sources, uint32_t n_cols);
 

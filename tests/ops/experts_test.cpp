@@ -112,9 +112,12 @@ struct KnownLogits {
     std::vector<float> bias, logits;
     gpu::Buffer bias_buffer, x, arrivals;
     bool is_normed;
+    TestWeight shared; ///< gate over up of a shared expert, or none
+    std::vector<double> shared_expected;
+    gpu::Buffer shared_hidden;
 
     KnownLogits(format::TensorType type, uint32_t n_logits, uint32_t n_live, uint32_t n_tokens, bool is_normed_,
-                const kernels::Policy& policy)
+                const kernels::Policy& policy, std::optional<format::TensorType> shared_type = std::nullopt)
         : weight(harness().weight(type, n_logits, kColumns, 31)), bias(random_floats(n_logits, 32)),
           bias_buffer(harness().buffer(bias)), is_normed(is_normed_) {
         using kernels::NormedRows;
@@ -128,11 +131,22 @@ struct KnownLogits {
             for (uint32_t e = 0; e < n_logits; ++e)
                 logits.push_back(weight.values[uint64_t{e} * kColumns + column] * scale + bias[e]);
         }
+        if (shared_type) {
+            shared = harness().weight(*shared_type, 2 * kHidden, kColumns, 33);
+            shared_hidden = harness().buffer(uint64_t{4} * n_tokens * kHidden);
+            for (uint32_t i = 0; i < n_live * kHidden; ++i) {
+                const uint32_t column = (5 * (i / kHidden) + 3) % kColumns, row = i % kHidden;
+                const double gate = double{scale} * shared.values[row * kColumns + column];
+                const double up = double{scale} * shared.values[(kHidden + row) * kColumns + column];
+                shared_expected.push_back(gate / (1 + std::exp(-gate)) * up);
+            }
+        }
         x = harness().buffer(rows);
         arrivals = harness().buffer(std::vector<uint32_t>{77, 0, 77});
     }
 
-    static constexpr uint32_t kColumns = 160;
+    static constexpr uint32_t kColumns = 256; ///< what every type allows
+    static constexpr uint32_t kHidden = 48;
 };
 
 /// Routes n_live random tokens in a plan for n_tokens and compares choices, weights and the tile list.
@@ -169,11 +183,20 @@ Routed route(const Router& r, uint32_t n_live, uint32_t n_tokens, uint32_t n_emb
         op.router_bias = product->bias_buffer.address();
         op.x_is_normed = product->is_normed;
         op.arrival_at = 1;
-        h.run(op, {&routed.counts, &product->x, &routed.choices, &routed.tiles, &routed.slots, &product->arrivals},
-              policy);
+        std::vector<const gpu::Buffer*> operands{&routed.counts, &product->x,   &routed.choices,
+                                                 &routed.tiles,  &routed.slots, &product->arrivals};
+        if (product->shared.weight) {
+            op.shared = product->shared.weight;
+            operands.push_back(&product->shared_hidden);
+        }
+        h.run(op, operands, policy);
         CHECK(h.read<uint32_t>(product->arrivals, 3) == std::vector<uint32_t>{77, 0, 77}); // for the next layer's
     }
 
+    if (product != nullptr && product->shared.weight && n_live > 0) {
+        CHECK(nmse(h.read<float>(product->shared_hidden, product->shared_expected.size()), product->shared_expected) <
+              1e-8);
+    }
     if (n_live == 0) { // a step that has ended
         CHECK(h.read<uint32_t>(routed.tiles, 1)[0] == 0);
         return routed;
@@ -533,6 +556,31 @@ TEST_CASE("a router of few tokens multiplies and routes in one dispatch" * docte
                 route(r, n_live, n_tokens, 64, 32, policy, false, &product);
             }
         }
+    }
+}
+
+TEST_CASE("gate and up of a shared expert of any type beside the router" * doctest::test_suite("every variant")) {
+    const auto check = [](const Router& r, format::TensorType type, const kernels::Policy& policy, uint32_t n_live,
+                          uint32_t n_tokens, bool is_normed) {
+        INFO(r.n_experts, " experts, shared ", std::string(format::to_string(type)), ", tokens ", n_live, " of ",
+             n_tokens, " normed ", is_normed, " int8 ", policy.int8_activations);
+        const KnownLogits product(format::TensorType::f32, r.n_experts + r.shared_gate, n_live, n_tokens, is_normed,
+                                  policy, type);
+        route(r, n_live, n_tokens, 64, 32, policy, false, &product);
+    };
+    const kernels::Policy f32 = harness().policy(CoopmatMode::off, ActivationMode::f32),
+                          q8 = harness().policy(CoopmatMode::off, ActivationMode::q8);
+    for (const kernels::WeightLayout& layout : kernels::all_weight_layouts()) {
+        for (const kernels::Policy& policy : {f32, q8}) {
+            if (policy.int8_activations && !layout.has_int8) continue;
+            check({.n_experts = 21, .n_used = 5, .shared_gate = true}, layout.type, policy, 1, 1, true);
+            check({.n_experts = 8, .n_used = 2}, layout.type, policy, 5, 8, false);
+        }
+    }
+    for (const auto& [n_live, n_tokens] : {std::pair{0u, 1u}, {3u, 4u}, {32u, 32u}, {17u, 32u}, {0u, 32u}}) {
+        const Router r{.n_experts = 130, .n_used = 4, .gating = Gating::softmax_of_selected, .shared_gate = true};
+        check(r, format::TensorType::q8_0, q8, n_live, n_tokens, true);
+        check(r, format::TensorType::q6_k, f32, n_live, n_tokens, false);
     }
 }
 
