@@ -35,7 +35,7 @@ uint32_t tile_rows(const ExpertShape& shape, const Policy& policy) {
         return expected <= frag / 2 ? frag : expected <= frag + frag / 2 ? 2 * frag : 4 * frag;
     }
     uint32_t columns = 1;
-    while (columns < shape.n_tokens && columns < policy.matvec_max_columns) columns *= 2;
+    while (columns < shape.n_tokens && columns < std::min(kFewColumns, policy.matvec_max_columns)) columns *= 2;
     return columns;
 }
 
@@ -256,7 +256,8 @@ template<class Spec>
 Spec router_spec(const ExpertRoute& op, uint32_t splits, const Policy& policy) {
     auto spec = route_spec<Spec>(op, splits * policy.subgroup_size, policy);
     spec.n_columns = 1;
-    while (spec.n_columns < op.shape.n_tokens && spec.n_columns < policy.matvec_max_columns) spec.n_columns *= 2;
+    while (spec.n_columns < op.shape.n_tokens && spec.n_columns < std::min(kFewColumns, policy.matvec_max_columns))
+        spec.n_columns *= 2;
     spec.has_router_bias = op.router_bias != 0;
     spec.is_normed = op.x_is_normed;
     return spec;

@@ -47,25 +47,44 @@ FoldedNorms folded_norms(const Linear& op, const Policy& policy) {
             .parts_out = op.n_columns * op.n_out};
 }
 
+/// What a lane and a workgroup of a mat-vec have.
+struct MatvecForm {
+    uint32_t n_columns = 1, rows_per_lane = 1, splits = 1;
+};
+
+MatvecForm matvec_form(const Linear& op, bool int8, const Policy& policy) {
+    MatvecForm form{.rows_per_lane = policy.matvec_rows_per_lane, .splits = policy.matvec_splits};
+    while (form.n_columns < op.n_columns && form.n_columns < policy.matvec_max_columns) form.n_columns *= 2;
+    if (form.n_columns > kFewColumns) {
+        const bool is_prefill = op.n_columns > kFoldedNormTokens;
+        if (!is_prefill) form.splits = policy.matvec_wide_splits;
+        form.rows_per_lane = policy.matvec_wide_rows_per_lane;
+        // Gate and up are two weights already: four of them cost waves, and decoded to f32 they do not fit.
+        if (op.is_glu && !policy.is_cpu && !(is_prefill && int8)) form.rows_per_lane = ceil_div(form.rows_per_lane, 2);
+        if (op.next_norm != 0)
+            form.rows_per_lane = std::max(form.rows_per_lane, policy.matvec_rows_per_lane); // whole parts
+    }
+    form.splits = std::min(form.splits, op.weight.n_blocks()); // no more subgroups on a row than blocks to share
+    return form;
+}
+
 Lowered lower_matvec(const Linear& op, const Policy& policy) {
     const WeightLayout& layout = layout_of(op.weight);
     const bool int8 = policy.int8_activations && layout.has_int8 && !op.keeps_f32;
     const FoldedNorms norms = folded_norms(op, policy);
+    const MatvecForm form = matvec_form(op, int8, policy);
 
     shader::MatvecSpec spec;
     spec.lanes = policy.matvec_lanes;
-    // No more subgroups on a row than there are blocks to share.
-    const uint32_t splits = std::min(policy.matvec_splits, op.weight.n_blocks());
-    spec.local_size = policy.matvec_lanes * splits;
-    spec.rows_per_lane = policy.matvec_rows_per_lane;
-    spec.n_columns = 1;
-    while (spec.n_columns < op.n_columns && spec.n_columns < policy.matvec_max_columns) spec.n_columns *= 2;
+    spec.local_size = policy.matvec_lanes * form.splits;
+    spec.rows_per_lane = form.rows_per_lane;
+    spec.n_columns = form.n_columns;
     spec.count_index = static_cast<uint32_t>(op.columns);
     spec.is_glu = op.is_glu;
     spec.has_bias = op.bias != 0;
     spec.has_residual = op.has_residual;
     spec.is_normed = op.x_is_normed;
-    spec.writes_normed = op.next_norm != 0;
+    spec.writes_parts_of = op.next_norm != 0 ? policy.matvec_lanes * policy.matvec_rows_per_lane : 0;
     spec.gathers = op.gathers;
 
     Dispatch dispatch;

@@ -50,6 +50,8 @@ inline constexpr uint32_t kMaxAttentionSplits = 64;
 
 /// More tokens than these are a prefill, where a norm is a dispatch that costs nothing beside the products.
 inline constexpr uint32_t kFoldedNormTokens = 32;
+/// A mat-vec of more columns than these has a form of its own (Policy::matvec_wide_splits).
+inline constexpr uint32_t kFewColumns = 8;
 /// Rows of a workgroup of a GEMM that decodes weights into fragments, for that many columns or fewer.
 inline constexpr uint32_t kSkinnyGemmRows = 64;
 
@@ -64,13 +66,17 @@ struct Policy {
     CoopmatTiles tiles;
     FragmentMap fragments; ///< unknown until probe_fragment_map() has asked the device
     uint32_t coopmat_min_columns = 33;
-    /// The same where weights are decoded into fragments: more columns than a mat-vec keeps would read them again.
+    /// The same where weights are decoded into fragments: from kFewColumns + 1 on less work than a mat-vec of as many.
     uint32_t direct_min_columns = 9;
 
-    uint32_t matvec_lanes = 32;      ///< lanes of a subgroup
-    uint32_t matvec_splits = 4;      ///< subgroups that share the K of a row
-    uint32_t matvec_max_columns = 8; ///< columns a lane keeps
+    uint32_t matvec_lanes = 32;       ///< lanes of a subgroup
+    uint32_t matvec_splits = 4;       ///< subgroups that share the K of a row
+    uint32_t matvec_max_columns = 32; ///< columns a lane keeps
     uint32_t matvec_rows_per_lane = 1;
+    /// The same of more columns than kFewColumns, which make fewer workgroups, and whose activations are most of what a
+    /// lane loads. Multiples of matvec_rows_per_lane; of gate and up half as many.
+    uint32_t matvec_wide_splits = 8; ///< up to kFoldedNormTokens columns; beyond, there are enough waves
+    uint32_t matvec_wide_rows_per_lane = 2;
 
     uint32_t attention_rows = 8; ///< most query rows of a tile
     uint32_t attention_max_splits = kMaxAttentionSplits;

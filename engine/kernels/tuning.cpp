@@ -23,7 +23,7 @@ bool is_power_of_two_up_to(uint32_t value, uint32_t most) {
 bool is_sound(const ProductChoice& c) {
     const bool has_tiles = c.tile_m > 0;
     return c.uses_coopmat <= 1 && is_power_of_two_up_to(c.splits, 16) && is_power_of_two_up_to(c.rows_per_lane, 4) &&
-           is_power_of_two_up_to(c.max_columns, 8) &&
+           is_power_of_two_up_to(c.max_columns, 32) &&
            (!has_tiles || (is_power_of_two_up_to(c.tile_m, 256) && is_power_of_two_up_to(c.tile_n, 256) &&
                            is_power_of_two_up_to(c.wave_m, c.tile_m) && is_power_of_two_up_to(c.wave_n, c.tile_n)));
 }
@@ -41,9 +41,11 @@ std::optional<ProductKey> product_key(const Op& op) {
 }
 
 ProductChoice choice_of(const Policy& policy, const ProductKey& key) {
+    const bool is_wide = std::min(key.n_columns, policy.matvec_max_columns) > kFewColumns;
+    const bool is_prefill = key.n_columns > kFoldedNormTokens;
     return {.uses_coopmat = policy.uses_gemm(key.n_columns),
-            .splits = policy.matvec_splits,
-            .rows_per_lane = policy.matvec_rows_per_lane,
+            .splits = is_wide && !is_prefill ? policy.matvec_wide_splits : policy.matvec_splits,
+            .rows_per_lane = is_wide ? policy.matvec_wide_rows_per_lane : policy.matvec_rows_per_lane,
             .max_columns = policy.matvec_max_columns,
             .tile_m = policy.tiles.tile_m,
             .tile_n = policy.tiles.tile_n,
@@ -53,8 +55,8 @@ ProductChoice choice_of(const Policy& policy, const ProductKey& key) {
 
 Policy with_choice(Policy policy, const ProductChoice& choice) {
     policy.coopmat_min_columns = policy.direct_min_columns = choice.uses_coopmat != 0 ? 1 : kNever;
-    policy.matvec_splits = choice.splits;
-    policy.matvec_rows_per_lane = choice.rows_per_lane;
+    policy.matvec_splits = policy.matvec_wide_splits = choice.splits;
+    policy.matvec_rows_per_lane = policy.matvec_wide_rows_per_lane = choice.rows_per_lane;
     policy.matvec_max_columns = choice.max_columns;
     if (choice.tile_m > 0) {
         policy.tiles.tile_m = choice.tile_m;
@@ -87,9 +89,14 @@ std::vector<ProductChoice> candidates(const Policy& policy, const ProductKey& ke
         for (const uint32_t splits : {1u, 2u, 4u, 8u}) {
             if (policy.is_cpu && splits > 2) continue; // a barrier is a coroutine there
             for (const uint32_t rows : {1u, 2u}) {
-                if (policy.folds_norms(key.n_columns) && rows != own.rows_per_lane) continue; // see Tuning::apply
-                for (const uint32_t columns : {4u, 8u}) {
+                // Parts of normed rows, see Tuning::apply.
+                const bool is_wide = key.n_columns > kFewColumns;
+                if (policy.folds_norms(key.n_columns) &&
+                    (is_wide ? rows < policy.matvec_rows_per_lane : rows != own.rows_per_lane))
+                    continue;
+                for (const uint32_t columns : {4u, 8u, 16u, 32u}) {
                     if (columns < policy.matvec_max_columns && key.n_columns <= columns) continue; // the same kernel
+                    if (is_wide && columns < kFewColumns) continue;
                     choice.splits = splits;
                     choice.rows_per_lane = rows;
                     choice.max_columns = columns;
@@ -131,11 +138,12 @@ Policy Tuning::apply(const Policy& policy, const Op& op) const {
     if (found == choices_.end() || !same_shape(found->first)) {
         if (found == choices_.begin() || !same_shape((--found)->first)) return policy;
     }
-    ProductChoice choice = found->second;
+    const ProductChoice& choice = found->second;
     // Writers and readers of NormedRows agree on the parts of a row by the rows of a workgroup.
     const auto& linear = std::get<Linear>(op);
-    if (linear.x_is_normed || linear.next_norm != 0) choice.rows_per_lane = policy.matvec_rows_per_lane;
-    return with_choice(policy, choice);
+    Policy chosen = with_choice(policy, choice);
+    if (linear.x_is_normed || linear.next_norm != 0) chosen.matvec_rows_per_lane = policy.matvec_rows_per_lane;
+    return chosen;
 }
 
 std::string Tuning::text() const {

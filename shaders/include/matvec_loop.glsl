@@ -53,14 +53,18 @@ void accumulate(uint64_t strip_tile[n_decoded], uint strip_row[rows_per_lane], u
 #if ACT_Q8
     const uint lane = gl_SubgroupInvocationID;
     const uint mine = first * chunk_blocks * n_columns; // of the shared codes: `first` is the subgroup's number
+    // Columns that this lane rounds: not chosen in the loop, where x_at would stay in scalar registers.
+    const uint n_own = (chunk_blocks * n_columns + lanes - 1u) / lanes;
+    uint own_at[n_own];
+    [[unroll]] for (uint i = 0; i < n_own; i++) {
+        own_at[i] = x_at[0];
+        [[unroll]] for (uint n = 1; n < n_columns; n++) own_at[i] = (i * lanes + lane) % n_columns == n ? x_at[n] : own_at[i];
+    }
     [[dont_unroll]] for (uint chunk = first; chunk < n_blocks; chunk += step * chunk_blocks) {
         subgroupBarrier(); // the codes of the chunk before have been read
-        [[unroll]] for (uint i = 0; i < chunk_blocks * n_columns; i += lanes) {
-            const uint to = i + lane;
-            const uint column = to % n_columns, block = chunk + to / n_columns * step;
-            uint from = x_at[0];
-            [[unroll]] for (uint n = 1; n < n_columns; n++) from = column == n ? x_at[n] : from;
-            if (to < chunk_blocks * n_columns && block < n_blocks) round_block(from + block * 8, mine + to);
+        [[unroll]] for (uint i = 0; i < n_own; i++) {
+            const uint to = i * lanes + lane, block = chunk + to / n_columns * step;
+            if (to < chunk_blocks * n_columns && block < n_blocks) round_block(own_at[i] + block * 8, mine + to);
         }
         subgroupMemoryBarrierShared();
         subgroupBarrier();

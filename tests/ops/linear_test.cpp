@@ -148,12 +148,40 @@ TEST_CASE("mat-vec with every split of K, rows per lane and number of columns a 
         for (const uint32_t rows : {1u, 2u}) {
             for (const uint32_t columns : {1u, 2u, 4u, 8u}) {
                 kernels::Policy policy = harness().policy(CoopmatMode::off, ActivationMode::f32);
-                policy.matvec_splits = splits;
-                policy.matvec_rows_per_lane = rows;
+                policy.matvec_splits = policy.matvec_wide_splits = splits;
+                policy.matvec_rows_per_lane = policy.matvec_wide_rows_per_lane = rows;
                 policy.matvec_max_columns = columns;
                 for (const Shape& s : {Shape{33, 160, 5}, Shape{70, 1056, 1}})
                     check(format::TensorType::q4_0, s, {.residual = true}, policy, "matvec", 1e-11);
                 check(format::TensorType::q8_0, {48, 96, 3}, {.glu = true}, policy, "matvec", 1e-11);
+            }
+        }
+    }
+}
+
+TEST_CASE("mat-vec of 9 to 32 columns and of a prefill, each weight once for up to 32 of them") {
+    using enum format::TensorType;
+    const bool has_int8 = harness().capabilities().integer_dot_product;
+    for (const auto act : {ActivationMode::f32, ActivationMode::q8}) {
+        if (act == ActivationMode::q8 && !has_int8) continue;
+        const double tolerance = act == ActivationMode::q8 ? 2e-4 : 1e-11;
+        kernels::Policy policy = harness().policy(CoopmatMode::off, act);
+        policy.matvec_max_columns = 32; // 16 on a CPU
+        for (const uint32_t n : {9u, 16u, 17u, 32u, 33u, 70u}) {
+            check(q4_0, {70, 1056, n}, {.bias = true, .residual = true}, policy, "matvec", tolerance);
+            check(q8_0, {48, 96, n}, {.glu = true}, policy, "matvec", 4 * tolerance);
+            if (n % 2 == 0) check(q6_k, {33, 512, n}, {}, policy, "matvec", tolerance);
+        }
+        for (const uint32_t splits : {1u, 2u, 4u}) {
+            // lavapipe takes the barriers of a subgroup for ones of the workgroup, whose subgroups have unlike many.
+            if (policy.is_cpu && act == ActivationMode::q8 && splits > 1) continue;
+            for (const uint32_t rows : {1u, 2u}) {
+                for (const uint32_t columns : {8u, 16u, 32u}) {
+                    policy.matvec_splits = policy.matvec_wide_splits = splits;
+                    policy.matvec_wide_rows_per_lane = rows;
+                    policy.matvec_max_columns = columns;
+                    check(q4_0, {97, 288, 29}, {.residual = true}, policy, "matvec", tolerance);
+                }
             }
         }
     }
