@@ -218,14 +218,15 @@ Lowered attending(Dispatch dispatch, const Attention& op, const Policy& policy, 
     return lowered;
 }
 
-/// Granules of 16 bytes of a key that a lane of the plain kernels loads at a time; a CPU waits for none, and unpacks
-/// one after the other faster.
+/// Granules of 16 bytes of a key that a lane of the plain kernels loads at a time: four, of which a GPU waits for the
+/// first only; on a CPU 32 dimensions, which are unrolled.
 uint32_t granules_at_once(const AttentionShape& shape, const Policy& policy) {
     const bool is_packed = is_half_type(shape.type_k) && shape.type_k != TensorType::f16;
     const uint32_t dims = !is_packed ? 8 : shape.type_k == TensorType::q8_0 ? 16 : 32;
     const uint32_t n = shape.head_size / dims;
-    if (policy.is_cpu && is_packed) return 1;
-    return n % 4 == 0 ? 4 : n % 2 == 0 ? 2 : 1;
+    uint32_t at_once = policy.is_cpu ? 32 / dims : 4;
+    while (n % at_once != 0) at_once /= 2;
+    return at_once;
 }
 
 /// The constants that all kernels of attention have.

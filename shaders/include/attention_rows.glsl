@@ -109,15 +109,16 @@ void attend(Tile tile, uint kv_head, uint tile_index, uint split, uint row_posit
         const KvHead k = kv_key(type_k, k_head, slot + lane);
         float s[n_rows];
         [[unroll]] for (uint r = 0; r < n_rows; r++) s[r] = 0.0;
-        // Query rows come as scalars: a rolled loop keeps few of them alive. granules_at_once of K are on their way together.
+        // Query rows come as scalars: a rolled loop keeps few of them alive, those of 32 dimensions. granules_at_once of K are on their
+        // way together.
         [[dont_unroll]] for (uint granule = 0; granule < head_size; granule += granules_at_once * granule_dims) {
             KvGranule g[granules_at_once];
             [[unroll]] for (uint i = 0; i < granules_at_once; i++)
                 g[i] = kv_load_granule(type_k, k, page_tokens, granule + i * granule_dims);
             [[unroll]] for (uint i = 0; i < granules_at_once; i++) {
                 const uint first = granule + i * granule_dims;
-                if (granule_dims == 8) {
-                    add_scores(g[i], first, s);
+                if (granule_dims == 8 || granules_at_once * granule_dims <= 32) {
+                    [[unroll]] for (uint d = 0; d < granule_dims; d += 8) add_scores(g[i], first + d, s);
                 } else {
                     [[dont_unroll]] for (uint d = first; d < first + granule_dims; d += 8) add_scores(g[i], d, s);
                 }
