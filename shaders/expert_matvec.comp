@@ -39,8 +39,18 @@ layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; 
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = activation != kActivationNone ? 2u : 1u;
+
+// Places beyond the last of the tile repeat it.
+uint x_row_of(uint n) {
+    const uvec4 tile = tiles[kTileHeader + gl_WorkGroupID.y];
+    const uint place = tile.y + min(n, tile.z - 1u);
+    return takes_tokens != 0 ? slots[place] / n_used : place;
+}
+uint part_of_column(uint n) { return push.parts_at + x_row_of(n) * push.n_parts; }
+#define COLUMN_AT(n) (x_row_of(n) * (push.x_stride / 4u))
 #include "matvec_loop.glsl"
 #include "matvec_join.glsl"
+#include "normed_columns.glsl"
 #include "last_workgroup.glsl"
 
 // Subgroups share the tokens.
@@ -90,46 +100,50 @@ void main() {
             strip_tile[g * rows_per_lane + r] =
                 uint64_t(expert_strip + min(row / kStripRows, n_strips - 1) + g * expert_up) * push.n_blocks;
     }
-    uint x_at[n_columns], y_row[n_columns];
+    uint x_at[n_columns];
     uint part_at[n_columns];
     float squares[n_columns];
     [[unroll]] for (uint n = 0; n < n_columns; n++) {
-        const uint place = first_place + min(n, n_live - 1u);
-        const uint slot = slots[place];
-        const uint x_row = takes_tokens != 0 ? slot / n_used : place;
-        x_at[n] = x_row * (push.x_stride / 4u);
-        y_row[n] = takes_tokens != 0 ? place : slot;
-        part_at[n] = push.parts_at + x_row * push.n_parts;
+        x_at[n] = COLUMN_AT(n);
+        part_at[n] = part_of_column(n);
     }
-    if (is_normed != 0) NORMED_SHARES(parts, part_at, push.n_parts, n_columns, squares)
+    if (has_squares) NORMED_SHARES(parts, part_at, push.n_parts, n_columns, squares)
     accumulate(strip_tile, strip_row, x_at, n_live, split, n_splits, push.n_blocks, acc);
 
-    if (!join_splits(lane, split, acc, squares) && sums == 0) return;
-    if (is_normed != 0) {
+    if (scales_are_shared) share_scales();
+    const bool has_columns = join_splits(lane, split, acc, squares);
+    if (sums == 0 && !has_columns) return;
+    if (has_squares) {
         [[unroll]] for (uint n = 0; n < n_columns; n++) squares[n] = normed_scale(squares[n], push.n_blocks * kBlock, push.eps);
     }
 
     [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
         const uint row = first_row + r * lanes + lane;
-        if (row >= push.n_rows || split > 0) continue;
+        if (row >= push.n_rows || !has_columns) continue;
         const float bias = has_bias != 0 ? AddrF32(push.bias).v[expert * push.n_rows + row] : 0.0;
         const float up_bias = has_bias != 0 && n_weights > 1u ? AddrF32(push.up_bias).v[expert * push.n_rows + row] : 0.0;
         const uint stack_row = expert_strip * kStripRows + row;
         const float scale = row_scale(stack_row), up_scale = n_weights > 1u ? row_scale(stack_row + expert_up * kStripRows) : 1.0;
         [[unroll]] for (uint n = 0; n < n_columns; n++) {
             if (n >= n_live) break;
-            const float column_scale = is_normed != 0 ? squares[n] : 1.0;
+            if (!has_sums(n, split)) continue;
+            const float column_scale = scales_are_shared ? column_scales[n] : has_squares ? squares[n] : 1.0;
             float value = acc[r * n_columns + n] * (scale * column_scale) + bias;
             if (n_weights > 1u) {
                 const float up = acc[((n_weights - 1u) * rows_per_lane + r) * n_columns + n];
                 value = gated(activation, value, up * (up_scale * column_scale) + up_bias);
             }
+            const uint to = takes_tokens != 0 ? first_place + n : slots[first_place + n];
             if (sums != 0) {
-                down[y_row[n] * push.n_rows + row] = value;
+                down[to * push.n_rows + row] = value;
             } else {
-                y[y_row[n] * push.y_stride + row] = value;
+                y[to * push.y_stride + row] = value;
             }
         }
+    }
+    if (sums != 0 && n_splits > 1u && n_columns > group_columns) { // stores of all subgroups, for the first to release
+        memoryBarrierBuffer();
+        barrier();
     }
     if (sums != 0 && is_last(push.arrivals_at + gl_WorkGroupID.x, tiles[0].x, split)) sum_tokens(first_row, lane, split);
 }

@@ -28,14 +28,15 @@ layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; 
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = 1u + is_glu;              // weights a lane accumulates per row
-#include "matvec_loop.glsl"
-#include "matvec_join.glsl"
 
 // Columns beyond the last repeat it and are not stored.
 uint x_row_of(uint n) {
     const uint column = min(gl_WorkGroupID.y * n_columns + n, counts[count_index] - 1u);
     return gathers != 0 ? rows[column] : column;
 }
+#define COLUMN_AT(n) (x_row_of(n) * (push.x_stride / 4u))
+#include "matvec_loop.glsl"
+#include "matvec_join.glsl"
 uint part_of_column(uint n) { return push.parts_at + x_row_of(n) * push.n_parts; }
 #include "normed_columns.glsl"
 
@@ -52,9 +53,8 @@ void main() {
     uint part_at[n_columns];
     float squares[n_columns];
     [[unroll]] for (uint n = 0; n < n_columns; n++) {
-        const uint x_row = x_row_of(n);
-        x_at[n] = x_row * (push.x_stride / 4u);
-        part_at[n] = push.parts_at + x_row * push.n_parts;
+        x_at[n] = COLUMN_AT(n);
+        part_at[n] = part_of_column(n);
     }
     if (has_squares) NORMED_SHARES(parts, part_at, push.n_parts, n_columns, squares)
 

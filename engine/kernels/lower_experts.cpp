@@ -25,17 +25,19 @@ bool uses_gemm(const ExpertShape& shape, const Policy& policy) {
     return policy.coopmat && shape.n_tokens >= policy.coopmat_min_columns;
 }
 
-/// Rows of x that share a tile, the same for both products: as many as an expert is likely to get.
+/// Rows of x that share a tile, the same for both products.
 uint32_t tile_rows(const ExpertShape& shape, const Policy& policy) {
     const uint32_t expected =
         ceil_div(shape.n_tokens * (shape.n_used - shape.n_shared), shape.n_experts - shape.n_shared);
     if (uses_gemm(shape, policy)) {
-        // A second tile reads the weights again, which costs more than the dead rows of a tall one: those are masked.
+        // As many as an expert is likely to get: a second tile reads the weights again, which costs more than the dead
+        // rows of a tall one, which are masked.
         const uint32_t frag = policy.tiles.frag_n;
         return expected <= frag / 2 ? frag : expected <= frag + frag / 2 ? 2 * frag : 4 * frag;
     }
+    // A second tile would read the weights again, and dead rows cost hardly more than their registers.
     uint32_t columns = 1;
-    while (columns < shape.n_tokens && columns < std::min(kFewColumns, policy.matvec_max_columns)) columns *= 2;
+    while (columns < shape.n_tokens && columns < policy.matvec_max_columns) columns *= 2;
     return columns;
 }
 

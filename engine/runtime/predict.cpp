@@ -104,9 +104,8 @@ double rated_seconds(const graph::PlannedDispatch& planned, const graph::Cost& c
     if (dispatch.shader->coopmat) return flops / rates.matrix_flops;
     if (flops == 0) return 0;
     // A mat-vec kernel decodes a weight once for a tile of columns.
+    const uint32_t most_columns = step.planned.model.policy.matvec_max_columns;
     const bool is_expert = dispatch.shader->kernel.starts_with("expert_");
-    const uint32_t most_columns =
-        std::min(step.planned.model.policy.matvec_max_columns, is_expert ? kernels::kFewColumns : ~0u);
     double n_columns = planned.label == "output" ? step.shape.n_outputs : step.shape.n_tokens;
     double n_tiles = std::max(1.0, n_columns / most_columns);
     if (is_expert) {

@@ -1,7 +1,8 @@
 // The loop of a matrix product with few columns, for matvec.comp and the kernels of experts. A lane owns rows_per_lane rows
 // of n_weights matrices (gate and up) and n_columns columns.
 // The includer declares push.codes and push.scales, the buffer x of vec4, and the constants lanes, n_splits, rows_per_lane,
-// n_columns and n_weights. A subgroup's lanes are all of `lanes`.
+// n_columns (a power of two, as lanes is) and n_weights. A subgroup's lanes are all of `lanes`. COLUMN_AT(n), where it has that, is
+// x_at[n] for an n that differs from lane to lane.
 #ifndef WEIGHT_CODES // experts: expert_home.glsl
 #define WEIGHT_CODES push.codes
 #define WEIGHT_SCALES push.scales
@@ -10,11 +11,20 @@ const uint n_decoded = n_weights * rows_per_lane; // weights of a block that a l
 const uint n_acc = n_decoded * n_columns;
 
 #if ACT_Q8
+#ifndef COLUMN_AT
+uint select_column(uint x_at[n_columns], uint n) {
+    uint at = x_at[0];
+    [[unroll]] for (uint i = 1; i < n_columns; i++) at = n == i ? x_at[i] : at;
+    return at;
+}
+#define COLUMN_AT(n) select_column(x_at, n)
+#endif
+
 // Activations are rounded to int8 by the subgroup that multiplies them, a block and column by each lane: a tenth of the work
 // of the blocks' products, and neither a dispatch nor a trip through memory. Nobody else sees a subgroup's codes.
-const uint chunk_blocks = lanes >= n_columns ? lanes / n_columns : 1u;
-shared uvec4 act_codes[n_splits * chunk_blocks * n_columns * 2u];
-shared vec2 act_scales[n_splits * chunk_blocks * n_columns]; // d and d * sum of codes
+const uint most_codes = lanes >= n_columns ? lanes : n_columns; // blocks of columns that a subgroup rounds together
+shared uvec4 act_codes[n_splits * most_codes * 2u];
+shared vec2 act_scales[n_splits * most_codes]; // d and d * sum of codes
 
 // 32 floats -> int8 codes; d = max|x| / 127. Codes in packed order: of every 8 elements the first word holds (0, 4, 1, 5),
 // the second (2, 6, 3, 7): the order in which (word & 0x0f0f0f0f) and (word >> 4) of repacked 4-bit weights come out.
@@ -52,19 +62,19 @@ void accumulate(uint64_t strip_tile[n_decoded], uint strip_row[rows_per_lane], u
                 uint step, uint n_blocks, inout float acc[n_acc]) {
 #if ACT_Q8
     const uint lane = gl_SubgroupInvocationID;
-    const uint mine = first * chunk_blocks * n_columns; // of the shared codes: `first` is the subgroup's number
-    // Columns that this lane rounds: not chosen in the loop, where x_at would stay in scalar registers.
-    const uint n_own = (chunk_blocks * n_columns + lanes - 1u) / lanes;
+    const uint mine = first * most_codes; // of the shared codes: `first` is the subgroup's number
+    // Columns that are rounded: the live ones and up to the next power of two.
+    const uint width = n_live >= n_columns ? n_columns : min(n_columns, n_live <= 1u ? 1u : 2u << findMSB(n_live - 1u));
+    const uint shift = findMSB(width), chunk_blocks = max(1u, lanes >> shift);
+    // Those of this lane: not chosen in the loop, where x_at would stay in scalar registers.
+    const uint n_own = (most_codes + lanes - 1u) / lanes;
     uint own_at[n_own];
-    [[unroll]] for (uint i = 0; i < n_own; i++) {
-        own_at[i] = x_at[0];
-        [[unroll]] for (uint n = 1; n < n_columns; n++) own_at[i] = (i * lanes + lane) % n_columns == n ? x_at[n] : own_at[i];
-    }
+    [[unroll]] for (uint i = 0; i < n_own; i++) own_at[i] = COLUMN_AT((i * lanes + lane) & (width - 1u));
     [[dont_unroll]] for (uint chunk = first; chunk < n_blocks; chunk += step * chunk_blocks) {
         subgroupBarrier(); // the codes of the chunk before have been read
         [[unroll]] for (uint i = 0; i < n_own; i++) {
-            const uint to = i * lanes + lane, block = chunk + to / n_columns * step;
-            if (to < chunk_blocks * n_columns && block < n_blocks) round_block(own_at[i] + block * 8, mine + to);
+            const uint to = i * lanes + lane, block = chunk + (to >> shift) * step;
+            if (to < chunk_blocks << shift && block < n_blocks) round_block(own_at[i] + block * 8, mine + to);
         }
         subgroupMemoryBarrierShared();
         subgroupBarrier();
@@ -80,7 +90,7 @@ void accumulate(uint64_t strip_tile[n_decoded], uint strip_row[rows_per_lane], u
             }
             [[unroll]] for (uint n = 0; n < n_columns; n++) {
                 if (n >= n_live) break;
-                const uint at = mine + b * n_columns + n;
+                const uint at = mine + (b << shift) + n;
                 const uvec4 lo = act_codes[2 * at], hi = act_codes[2 * at + 1];
                 const vec2 s = act_scales[at];
                 [[unroll]] for (uint gr = 0; gr < n_decoded; gr++) {

@@ -444,6 +444,21 @@ TEST_CASE("whole layers on every path, from one token to many") {
     }
 }
 
+TEST_CASE("an expert's rows share a tile up to 32, those of the shared one always") {
+    for (const auto act : {ActivationMode::f32, ActivationMode::q8}) {
+        if (act == ActivationMode::q8 && !harness().capabilities().integer_dot_product) continue;
+        kernels::Policy policy = harness().policy(CoopmatMode::off, act);
+        policy.matvec_max_columns = 32; // 16 on a CPU
+        for (const auto& [n_live, n_tokens] : {std::pair{9u, 16u}, {29u, 32u}, {32u, 32u}}) {
+            check_layer({.router = {.n_experts = 9, .n_used = 5, .joined = n_live == 32 ? 0u : 1u},
+                         .n_embd = 160,
+                         .n_ff = 96,
+                         .row_scales = n_live == 29},
+                        n_live, n_tokens, policy, act == ActivationMode::q8 ? 3e-4 : 1e-10);
+        }
+    }
+}
+
 TEST_CASE("experts of every kind of weight") {
     using enum format::TensorType;
     for (const Path& path : kPaths) {
