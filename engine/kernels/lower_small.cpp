@@ -107,7 +107,9 @@ uint32_t n_operands(const Op& op) {
         uint32_t operator()(const RopeStore&) const { return 6; }
         uint32_t operator()(const Attention& op) const { return 6 + (op.n_splits > 1); }
         uint32_t operator()(const AttentionDecode& op) const { return 7 + (op.attention.n_splits > 1); }
-        uint32_t operator()(const ExpertRoute& op) const { return 5 + static_cast<bool>(op.router) + static_cast<bool>(op.shared); }
+        uint32_t operator()(const ExpertRoute& op) const {
+            return 5 + static_cast<bool>(op.router) + static_cast<bool>(op.shared);
+        }
         uint32_t operator()(const ExpertHidden&) const { return 5; }
         uint32_t operator()(const ExpertOutput& op) const { return 8 + (op.next_norm != 0); }
         uint32_t operator()(const Sample&) const { return 10; }
