@@ -67,6 +67,8 @@ Policy choose_policy(const gpu::Capabilities& device, const PolicyOptions& optio
     policy.matvec_lanes = policy.subgroup_size;
     while (policy.matvec_wide_splits * policy.subgroup_size > device.max_group_invocations)
         policy.matvec_wide_splits /= 2;
+    // Where waves have 64 lanes only (GFX9), RADV spills up to 409 registers of 32 columns.
+    if (policy.subgroup_size > 32) policy.matvec_max_columns = kFewColumns;
 
     if (policy.is_cpu) {
         // No barrier means no coroutine in lavapipe; two rows a lane halve the activation loads, measured on 2 cores:
