@@ -30,7 +30,7 @@ layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint cou
 layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tiles[]; };
 layout(binding = BIND_PAGES, scalar) readonly restrict buffer Pages { uint pages[]; };
 layout(binding = BIND_Q, scalar) readonly restrict buffer Q { vec4 q[]; };
-layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
+#include "y_store.glsl"
 layout(binding = BIND_PARTIALS, scalar) coherent buffer Partials { float partials[]; };
 layout(binding = BIND_ARRIVALS, scalar) coherent buffer Arrivals { uint arrivals[]; };
 
@@ -301,11 +301,13 @@ void store(Tile tile, uint kv_head, uint part, uint set, uint row, float total) 
                 const uint word = words_at * kFragment + (set_words == kFragment ? i : i % set_words);
                 if (n_words % set_words != 0 && first_word + word >= n_words) continue;
                 const uint dim = word * word_dims + (set_words == kFragment ? 0 : i / set_words * set_dims) + j;
-                const float value = acc[set * n_value_fragments + words_at * set_dims + j][i] * factor;
+                const uint f = set * n_value_fragments + words_at * set_dims + j;
                 if (is_split != 0) {
-                    partials[to + dim] = value;
-                } else {
-                    y[to + dim] = value;
+                    partials[to + dim] = acc[f][i] * factor;
+                } else if (set_dims % 2 != 0) {
+                    store_y(to + dim, acc[f][i] * factor);
+                } else if (j % 2 == 0) {
+                    store_y_pair(to, dim, acc[f][i] * factor, acc[f + 1][i] * factor);
                 }
             }
         }

@@ -21,6 +21,11 @@ layout(binding = BIND_PAGES, scalar) readonly restrict buffer Pages { uint pages
 layout(binding = BIND_TABLE, scalar) readonly restrict buffer Table { vec2 table[]; };
 layout(binding = BIND_QKV, scalar) readonly restrict buffer Qkv { float qkv[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
+void store_y(uint at, float value) { y[at] = value; }
+void store_y_pair(uint at, uint constant, float first, float second) {
+    y[at + constant] = first;
+    y[at + constant + 1u] = second;
+}
 layout(binding = BIND_PARTIALS, scalar) coherent buffer Partials { float partials[]; };
 layout(binding = BIND_ARRIVALS, scalar) coherent buffer Arrivals { uint arrivals[]; };
 

@@ -23,7 +23,7 @@ layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint cou
 layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tiles[]; };
 layout(binding = BIND_PAGES, scalar) readonly restrict buffer Pages { uint pages[]; };
 layout(binding = BIND_Q, scalar) readonly restrict buffer Q { vec4 q[]; };
-layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
+#include "y_store.glsl"
 layout(binding = BIND_PARTIALS, scalar) coherent buffer Partials { float partials[]; };
 layout(binding = BIND_ARRIVALS, scalar) coherent buffer Arrivals { uint arrivals[]; };
 
@@ -263,7 +263,7 @@ void main() {
             if (is_split != 0) {
                 partials[partial_row(part, split, row) + dim] = value;
             } else {
-                y[q_at(tile, kv_head, first_row + row, push.y_stride, value_size) + dim] = value;
+                store_y(q_at(tile, kv_head, first_row + row, push.y_stride, value_size) + dim, value);
             }
         }
     }

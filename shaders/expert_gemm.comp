@@ -6,6 +6,7 @@
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
 #include "expert_tiles.glsl"
 #include "expert_gemm.gen.glsl"
 #include "expert_home.glsl"
@@ -17,7 +18,8 @@ layout(local_size_x_id = 0) in;
 layout(binding = BIND_TILES, scalar) readonly restrict buffer Tiles { uvec4 tiles[]; };
 layout(binding = BIND_SLOTS, scalar) readonly restrict buffer Slots { uint slots[]; };
 layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
-layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { float y[]; };
+layout(binding = BIND_X, scalar) readonly restrict buffer XHalves { uvec4 x_halves[]; };
+#include "y_store.glsl"
 
 const uint n_weights = activation != kActivationNone ? 2u : 1u;
 const bool kScalesX = false;
@@ -37,8 +39,7 @@ void weight_row(uint i, out uint64_t tile, out uint row) {
 uint x_row(uint column) { return x_rows[column]; }
 float x_scale(uint row, uint share, uint n_shares) { return 1.0; }
 
-void store(uint expert, uint n_live, uint row, uint column, float value, float up) {
-    if (row >= push.n_rows || column >= n_live) return;
+float finished(uint expert, uint row, float value, float up) {
     const uint stack_row = expert_strip * kStripRows + row;
     value *= row_scale(stack_row);
     if (has_bias != 0) value += AddrF32(push.bias).v[expert * push.n_rows + row];
@@ -47,7 +48,20 @@ void store(uint expert, uint n_live, uint row, uint column, float value, float u
         if (has_bias != 0) up += AddrF32(push.up_bias).v[expert * push.n_rows + row];
         value = gated(activation, value, up);
     }
-    y[y_rows[column] * push.y_stride + row] = value;
+    return value;
+}
+
+void store(uint expert, uint n_live, uint row, uint column, float value, float up) {
+    if (row >= push.n_rows || column >= n_live) return;
+    store_y(y_rows[column] * push.y_stride + row, finished(expert, row, value, up));
+}
+
+// The same of eight rows: experts are whole strips.
+void store_rows(uint expert, uint n_live, uint row, uint column, float value[8], float up[8]) {
+    if (row >= push.n_rows || column >= n_live) return;
+    const uint to = y_rows[column] * push.y_stride + row;
+    [[unroll]] for (uint e = 0; e < 8; e++) value[e] = finished(expert, row + e, value[e], up[e]);
+    [[unroll]] for (uint e = 0; e < 8; e += 2) store_y_pair(to, e, value[e], value[e + 1]);
 }
 
 void main() {
@@ -74,8 +88,10 @@ void main() {
         [[unroll]] for (uint n = 0; n < frags_n; n++) {
             const uint row = gl_WorkGroupID.x * tile_m + wave_row() + i * frag_m, column = wave_column() + n * frag_n;
             if (k_groups != 0) {
-                [[unroll]] for (uint e = 0; e < 8; e++)
-                    store(expert, n_live, row + sum_row(e), column + lane % 16, acc[i * frags_n + n][e], acc[first_up + i * frags_n + n][e]);
+                float value[8], up[8];
+                sum_rows(i * frags_n + n, value);
+                if (n_weights > 1u) sum_rows(first_up + i * frags_n + n, up);
+                store_rows(expert, n_live, row + sum_row(), column + lane % 16, value, up);
             } else {
                 [[unroll]] for (uint g = 0; g < n_weights; g++)
                     coopMatStore(acc[(g * frags_m + i) * frags_n + n], c_stage, stage + g * frag_m * frag_n, frag_m,

@@ -17,8 +17,9 @@
 layout(local_size_x_id = 0) in;
 layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
 layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
+layout(binding = BIND_X, scalar) readonly restrict buffer XHalves { uvec4 x_halves[]; };
 layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residual[]; };
-layout(binding = BIND_Y, scalar) buffer Y { float y[]; };
+#include "y_store.glsl"
 layout(binding = BIND_PARTS, scalar) readonly restrict buffer Parts { float parts[]; };
 layout(binding = BIND_ROWS, scalar) readonly restrict buffer Rows { uint rows[]; };
 layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; };
@@ -55,16 +56,45 @@ float x_scale(uint row, uint share, uint n_shares) {
     return normed_scale(sum, push.n_blocks * kBlock, push.eps);
 }
 
-// Returns what is stored, or 0.
-float store(uint row, uint column, float value) {
-    if (row >= push.n_rows || column >= counts[count_index]) return 0.0;
+void store(uint row, uint column, float value) {
+    if (row >= push.n_rows || column >= counts[count_index]) return;
     value *= row_scale(row);
     if (has_bias != 0) value += AddrF32(push.bias).v[row];
     const uint to = column * push.y_stride + push.y_offset + row;
     if (has_residual != 0) value += residual[to];
-    y[to] = value;
-    if (writes_parts_of != 0) normed[column * push.n_rows + row] = value * AddrF32(push.norm_weight).v[row];
-    return value;
+    store_y(to, value);
+}
+
+// Eight rows of a column, a multiple of 8 the first. All loads come before the stores, which they might be in the way of otherwise.
+// Returns the sum of squares of what is stored.
+float store_rows(uint row, uint column, float value[8]) {
+    if (row >= push.n_rows || column >= counts[count_index]) return 0.0;
+    const uint to = column * push.y_stride + push.y_offset + row, n_here = has_odd_rows != 0 ? push.n_rows - row : 8u;
+    if (push.row_scales != 0) {
+        [[unroll]] for (uint e = 0; e < 8; e++) value[e] *= AddrF32(push.row_scales).v[row + min(e, n_here - 1u)];
+    }
+    if (has_bias != 0) {
+        [[unroll]] for (uint e = 0; e < 8; e++) value[e] += AddrF32(push.bias).v[row + min(e, n_here - 1u)];
+    }
+    if (has_residual != 0) {
+        [[unroll]] for (uint e = 0; e < 8; e++) value[e] += residual[to + min(e, n_here - 1u)];
+    }
+    float squares = 0.0;
+    [[unroll]] for (uint e = 0; e < 8; e += 2) {
+        if (e + 1u < n_here) {
+            store_y_pair(to, e, value[e], value[e + 1]);
+        } else if (e < n_here) {
+            store_y(to + e, value[e]);
+        }
+    }
+    if (writes_parts_of != 0) {
+        [[unroll]] for (uint e = 0; e < 8; e++) {
+            if (e >= n_here) continue;
+            squares = fma(value[e], value[e], squares);
+            normed[column * push.n_rows + row + e] = value[e] * AddrF32(push.norm_weight).v[row + e];
+        }
+    }
+    return squares;
 }
 
 // Sums of squares of the workgroup's rows, a part of writes_parts_of of them each.
@@ -105,11 +135,9 @@ void main() {
             }
             const uint row = first_row + wave_row() + i * frag_m, column = first_column + wave_column() + n * frag_n;
             if (k_groups != 0) {
-                float squares = 0.0;
-                [[unroll]] for (uint e = 0; e < 8; e++) {
-                    const float value = store(row + sum_row(e), column + lane % kFragment, acc[i * frags_n + n][e]);
-                    squares = fma(value, value, squares);
-                }
+                float sums[8];
+                sum_rows(i * frags_n + n, sums);
+                float squares = store_rows(row + sum_row(), column + lane % kFragment, sums);
                 if (writes_parts_of != 0) { // the other half of the rows is the other half of the wave
                     squares += subgroupShuffleXor(squares, kFragment);
                     if (lane < kFragment)

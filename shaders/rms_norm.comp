@@ -1,5 +1,5 @@
 #version 460
-// y[t, i] = x[t, i] * w[i] / sqrt(mean_i(x[t, i]^2) + eps)    x: (n, x_stride), w: (n_cols), y: (n, y_stride), all f32
+// y[t, i] = x[t, i] * w[i] / sqrt(mean_i(x[t, i]^2) + eps)    x: (n, x_stride), w: (n_cols), f32; y: (n, y_stride), f32 or f16
 // One workgroup a row; n_cols is a multiple of 4.
 #include "common.glsl"
 #extension GL_KHR_shader_subgroup_arithmetic : require
@@ -9,6 +9,7 @@ layout(local_size_x_id = 0) in;
 layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
 layout(binding = BIND_X, scalar) readonly restrict buffer X { vec4 x[]; };
 layout(binding = BIND_Y, scalar) writeonly restrict buffer Y { vec4 y[]; };
+layout(binding = BIND_Y, scalar) writeonly restrict buffer YHalves { f16vec4 y_halves[]; };
 
 const uint n_waves = local_size / subgroup_size;
 shared float sums[n_waves];
@@ -31,6 +32,13 @@ void main() {
         for (uint i = 0; i < n_waves; i++) sum += sums[i];
     }
     const float scale = inversesqrt(sum / float(push.n_cols) + push.eps);
-    for (uint i = gl_LocalInvocationIndex; i < n; i += local_size)
-        y[row * (push.y_stride / 4) + i] = x[from + i] * scale * AddrF32x4(push.weight).v[i];
+    const uint to = row * (push.y_stride / 4);
+    for (uint i = gl_LocalInvocationIndex; i < n; i += local_size) {
+        const vec4 value = x[from + i] * scale * AddrF32x4(push.weight).v[i];
+        if (y_is_half != 0) {
+            y_halves[to + i] = f16vec4(value);
+        } else {
+            y[to + i] = value;
+        }
+    }
 }

@@ -1,5 +1,5 @@
 #version 460
-// y = activation(gate, up)    all (n_tokens * rows_per_count, stride) f32
+// y = activation(gate, up)    all (n_tokens * rows_per_count, stride), gate and up f32
 #include "common.glsl"
 #include "swiglu.gen.glsl"
 #include "activation.glsl"
@@ -8,11 +8,11 @@ layout(local_size_x_id = 0) in;
 layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
 layout(binding = BIND_GATE, scalar) readonly buffer Gate { float gate[]; };
 layout(binding = BIND_UP, scalar) readonly buffer Up { float up[]; };
-layout(binding = BIND_Y, scalar) buffer Y { float y[]; };
+#include "y_store.glsl"
 
 void main() {
     const uint row = gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y;
     const uint i = gl_GlobalInvocationID.x;
     if (row >= counts[kCountTokens] * rows_per_count || i >= push.n_cols) return;
-    y[row * push.stride + i] = gated(activation, gate[row * push.stride + i], up[row * push.stride + i]);
+    store_y(row * push.stride + i, gated(activation, gate[row * push.stride + i], up[row * push.stride + i]));
 }

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <span>
 #include <utility>
 
 namespace vkinfer::graph {
@@ -27,11 +29,62 @@ struct Lowering {
     std::vector<std::pair<TensorId, TensorId>> shared; ///< (input, output) pairs that may share memory
 };
 
+/// An op with the policy that measuring chose for it.
+struct ChosenOp {
+    kernels::Op op;
+    kernels::Policy policy;
+};
+
+/// Activations that all their readers round to f16 become f16 where all their writers can do it: the same numbers in
+/// half the bytes, and the loops of products, which would round each of them many times, neither do that nor wait for
+/// more.
+void choose_halves(std::span<const Node> nodes, std::vector<ChosenOp>& ops, std::vector<Tensor>& tensors) {
+    struct Uses {
+        bool is_read = false, is_written = false, is_f32 = false;
+        bool is_half() const { return is_read && is_written && !is_f32; }
+    };
+    struct Halves {
+        std::optional<uint32_t> input, output;
+    };
+    std::vector<Uses> uses(tensors.size());
+    std::vector<Halves> halves;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        const auto& [op, policy] = ops[i];
+        halves.push_back({kernels::half_input(op, policy), kernels::half_output(op, policy)});
+        for (uint32_t operand = 0; operand < nodes[i].operands.size(); ++operand) {
+            Uses& of = uses[nodes[i].operands[operand]];
+            if (operand == halves[i].input) {
+                of.is_read = true;
+            } else if (operand == halves[i].output) {
+                of.is_written = true;
+            } else if (kernels::uses_operand(op, operand)) {
+                of.is_f32 = true;
+            }
+        }
+    }
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        const auto is_half = [&](std::optional<uint32_t> operand) {
+            if (!operand) return false;
+            const TensorId t = nodes[i].operands[*operand];
+            return uses[t].is_half() && !tensors[t].is_external;
+        };
+        ops[i].op = kernels::with_halves(std::move(ops[i].op), is_half(halves[i].input), is_half(halves[i].output));
+    }
+    for (TensorId t = 0; t < tensors.size(); ++t) {
+        if (uses[t].is_half() && !tensors[t].is_external) tensors[t].size_bytes /= 2;
+    }
+}
+
 Lowering lower_all(const Graph& graph, const kernels::Policy& policy, const kernels::Tuning* tuning) {
     Lowering result{.tensors = graph.tensors(), .items = {}, .shared = {}};
-    for (const Node& node : graph.nodes()) {
-        const kernels::Policy chosen = tuning == nullptr ? policy : tuning->apply(policy, node.op);
-        kernels::Lowered lowered = std::visit([&](const auto& op) { return kernels::lower(op, chosen); }, node.op);
+    std::vector<ChosenOp> ops;
+    for (const Node& node : graph.nodes())
+        ops.push_back({node.op, tuning == nullptr ? policy : tuning->apply(policy, node.op)});
+    choose_halves(graph.nodes(), ops, result.tensors);
+    for (size_t i = 0; i < ops.size(); ++i) {
+        const Node& node = graph.nodes()[i];
+        kernels::Lowered lowered =
+            std::visit([&](const auto& op) { return kernels::lower(op, ops[i].policy); }, ops[i].op);
         std::vector<TensorId> operands = node.operands;
         for (const uint64_t size : lowered.scratch_bytes) {
             result.tensors.push_back({node.label + ".scratch", size, false});

@@ -120,3 +120,35 @@ TEST_CASE("arena blocks that live together never overlap, and memory is reused")
         CHECK(arena < total);
     }
 }
+
+TEST_CASE("activations that only GEMMs read are f16, all others f32") {
+    kernels::Policy matrix = policy();
+    matrix.coopmat = true;
+    const uint32_t n_tokens = 64, width = 64;
+    const uint64_t bytes = uint64_t{4} * n_tokens * width;
+    const kernels::Weight weight{.type = format::TensorType::f16, .n_rows = width, .n_cols = width};
+    const kernels::Linear product{
+        .weight = weight, .n_out = width, .n_columns = n_tokens, .x_stride = width, .y_stride = width};
+    kernels::Linear exact = product;
+    exact.keeps_f32 = true;
+    /// Bytes of the normed rows that these products read.
+    const auto bytes_of = [&](const std::vector<kernels::Linear>& readers, const kernels::Policy& p, bool is_external) {
+        Graph g;
+        const TensorId counts = g.external("counts", 64), x = g.external("x", bytes);
+        const TensorId n = is_external ? g.external("n", bytes) : g.activation("n", bytes);
+        g.add("norm", kernels::RmsNorm{.weight = 4096, .n_rows = n_tokens, .n_cols = width}, {counts, x, n});
+        for (const kernels::Linear& reader : readers) {
+            const TensorId y = g.external("y", bytes);
+            g.add("product", reader, {counts, n, y, y});
+        }
+        const Plan plan = compile(g, p);
+        CHECK(find_hazards(plan).empty());
+        return plan.dispatches[0].bindings.back().size;
+    };
+    CHECK(bytes_of({product}, matrix, false) == bytes / 2);
+    CHECK(bytes_of({product, product}, matrix, false) == bytes / 2);
+    CHECK(bytes_of({product, exact}, matrix, false) == bytes);
+    CHECK(bytes_of({exact}, matrix, false) == bytes);
+    CHECK(bytes_of({product}, matrix, true) == bytes);
+    CHECK(bytes_of({product}, policy(), false) == bytes);
+}

@@ -9,6 +9,11 @@
 
 namespace vkinfer::kernels {
 
+bool experts_are_gemms(const ExpertShape& shape, const Policy& policy) {
+    // Experts have few columns each for long: a mat-vec reads the weights of its tile once.
+    return policy.coopmat && shape.n_tokens >= policy.coopmat_min_columns;
+}
+
 namespace {
 
 /// Steps up to this many tokens are routed and sorted by one workgroup.
@@ -20,16 +25,11 @@ constexpr uint32_t kSumInProductTokens = kOneGroupTokens;
 /// Bytes of the tile list before the group counts of ExpertHidden and of ExpertOutput.
 constexpr uint64_t kHiddenCounts = 16, kOutputCounts = 32;
 
-bool uses_gemm(const ExpertShape& shape, const Policy& policy) {
-    // Experts have few columns each for long: a mat-vec reads the weights of its tile once.
-    return policy.coopmat && shape.n_tokens >= policy.coopmat_min_columns;
-}
-
 /// Rows of x that share a tile, the same for both products.
 uint32_t tile_rows(const ExpertShape& shape, const Policy& policy) {
     const uint32_t expected =
         ceil_div(shape.n_tokens * (shape.n_used - shape.n_shared), shape.n_experts - shape.n_shared);
-    if (uses_gemm(shape, policy)) {
+    if (experts_are_gemms(shape, policy)) {
         // As many as an expert is likely to get: a second tile reads the weights again, which costs more than the dead
         // rows of a tall one, which are masked.
         const uint32_t frag = policy.tiles.frag_n;
@@ -56,25 +56,13 @@ CoopmatTiles gemm_tiles(const ExpertShape& shape, const Policy& policy, bool is_
 
 /// Output rows of a workgroup of a product.
 uint32_t group_rows(const ExpertShape& shape, const Policy& policy, bool is_gated) {
-    if (uses_gemm(shape, policy)) return gemm_tiles(shape, policy, is_gated).tile_m;
+    if (experts_are_gemms(shape, policy)) return gemm_tiles(shape, policy, is_gated).tile_m;
     return policy.matvec_lanes * policy.matvec_rows_per_lane;
 }
 
 uint32_t max_tiles(const ExpertShape& shape, const Policy& policy) {
     if (shape.n_tokens == 1) return shape.n_used;
     return std::min(shape.n_experts, shape.n_slots()) + shape.n_slots() / tile_rows(shape, policy);
-}
-
-/// Every slot once; experts that no slot chooses are not read.
-void set_cost(Dispatch& dispatch, const ExpertShape& shape, const ExpertWeight& experts, uint32_t n_out) {
-    const Weight& weight = experts.weight;
-    const WeightLayout& layout = *find_weight_layout(weight.type);
-    const uint64_t rows = uint64_t{weight.n_rows} / (experts.far != 0 ? experts.n_near : shape.n_experts);
-    const uint64_t read = std::min(shape.n_experts, shape.n_slots());
-    dispatch.bytes =
-        read * (weight_code_bytes(layout, rows, weight.n_cols) + weight_scale_bytes(layout, rows, weight.n_cols)) +
-        uint64_t{4} * shape.n_slots() * (weight.n_cols + uint64_t{n_out});
-    dispatch.flops = uint64_t{2} * rows * weight.n_cols * shape.n_slots();
 }
 
 struct Product {
@@ -86,6 +74,7 @@ struct Product {
     float eps = 0;
     uint32_t n_out = 0;
     uint32_t tiles = 0, slots = 0, x = 0, y = 0; ///< operands
+    bool x_is_half = false, y_is_half = false;
     /// The weighted sum as part of the down product.
     struct Sum {
         uint64_t next_norm = 0;
@@ -94,12 +83,26 @@ struct Product {
     std::optional<Sum> sum;
 };
 
+/// Every slot once; experts that no slot chooses are not read.
+void set_cost(Dispatch& dispatch, const Product& p) {
+    const ExpertShape& shape = p.shape;
+    const Weight& weight = p.weight.weight;
+    const WeightLayout& layout = *find_weight_layout(weight.type);
+    const uint64_t rows = uint64_t{weight.n_rows} / (p.weight.far != 0 ? p.weight.n_near : shape.n_experts);
+    const uint64_t read = std::min(shape.n_experts, shape.n_slots());
+    dispatch.bytes =
+        read * (weight_code_bytes(layout, rows, weight.n_cols) + weight_scale_bytes(layout, rows, weight.n_cols)) +
+        shape.n_slots() * ((p.x_is_half ? 2 : 4) * uint64_t{weight.n_cols} + (p.y_is_half ? 2 : 4) * uint64_t{p.n_out});
+    dispatch.flops = uint64_t{2} * rows * weight.n_cols * shape.n_slots();
+}
+
 bool sums_in_product(const ExpertShape& shape, const Policy& policy) {
-    return shape.n_tokens <= kSumInProductTokens && !uses_gemm(shape, policy);
+    return shape.n_tokens <= kSumInProductTokens && !experts_are_gemms(shape, policy);
 }
 
 bool uses_int8(const Product& p, const Policy& policy) {
-    return policy.int8_activations && !uses_gemm(p.shape, policy) && find_weight_layout(p.weight.weight.type)->has_int8;
+    return policy.int8_activations && !experts_are_gemms(p.shape, policy) &&
+           find_weight_layout(p.weight.weight.type)->has_int8;
 }
 
 uint32_t splits_of(const Weight& weight, const Policy& policy) {
@@ -112,7 +115,7 @@ Dispatch product(const Product& p, const Policy& policy) {
     const bool is_gated = p.takes_tokens;
     const bool int8 = uses_int8(p, policy);
     Dispatch dispatch;
-    if (uses_gemm(p.shape, policy)) {
+    if (experts_are_gemms(p.shape, policy)) {
         const CoopmatTiles tiles = gemm_tiles(p.shape, policy, is_gated);
         dispatch.shader = shader_of(std::format("expert_gemm.{}", type));
         dispatch.specialization =
@@ -132,7 +135,9 @@ Dispatch product(const Product& p, const Policy& policy) {
                                               .takes_tokens = p.takes_tokens,
                                               .activation = static_cast<uint32_t>(p.activation),
                                               .has_bias = p.weight.bias != 0,
-                                              .is_split = p.weight.far != 0});
+                                              .is_split = p.weight.far != 0,
+                                              .x_is_half = p.x_is_half,
+                                              .y_is_half = p.y_is_half});
         dispatch.subgroup_size = policy.require_subgroup_size ? tiles.subgroup_size : 0;
         dispatch.push = push_bytes(shader::ExpertGemmPush{.codes = weight.codes,
                                                           .scales = weight.scales,
@@ -151,6 +156,7 @@ Dispatch product(const Product& p, const Policy& policy) {
                                    shader::kExpertGemmPushBytes);
         dispatch.bindings = {p.tiles, p.slots, p.x, p.y};
     } else {
+        VKINFER_ASSERT(!p.x_is_half && !p.y_is_half);
         const uint32_t normed_cols = p.sum ? p.n_out : weight.n_cols; // of the rows that it makes, or else takes
         const Product::Sum sum = p.sum.value_or(Product::Sum{});
         dispatch.shader = shader_of(std::format("expert_matvec.{}.{}", type, int8 ? "q8" : "f32"));
@@ -199,7 +205,7 @@ Dispatch product(const Product& p, const Policy& policy) {
     }
     dispatch.groups = {ceil_div(p.n_out, group_rows(p.shape, policy, is_gated)), max_tiles(p.shape, policy), 1};
     if (p.shape.n_tokens > kDirectTokens) dispatch.indirect = {p.tiles, is_gated ? kHiddenCounts : kOutputCounts};
-    set_cost(dispatch, p.shape, p.weight, p.n_out);
+    set_cost(dispatch, p);
     return dispatch;
 }
 
@@ -391,6 +397,7 @@ Lowered lower(const ExpertRoute& op, const Policy& policy) {
 
 Lowered lower(const ExpertHidden& op, const Policy& policy) {
     enum : uint32_t { kCounts, kTiles, kSlots, kX, kH, kFirstScratch };
+    const bool is_apart = static_cast<bool>(op.up.weight);
     const Product p{.shape = op.shape,
                     .weight = op.weight,
                     .activation = op.activation,
@@ -401,9 +408,9 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
                     .tiles = kTiles,
                     .slots = kSlots,
                     .x = kX,
-                    .y = kH};
-    VKINFER_ASSERT(!op.x_is_normed || !uses_gemm(op.shape, policy));
-    const bool is_apart = static_cast<bool>(op.up.weight);
+                    .y = kH,
+                    .y_is_half = op.y_is_half && !is_apart};
+    VKINFER_ASSERT(!op.x_is_normed || !experts_are_gemms(op.shape, policy));
     Product gate = p, up = p;
     if (is_apart) {
         gate.activation = up.activation = Activation::none;
@@ -424,7 +431,8 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
                       .n_cols = op.shape.n_ff,
                       .stride = op.shape.n_ff,
                       .rows_per_token = op.shape.n_used,
-                      .activation = op.activation};
+                      .activation = op.activation,
+                      .y_is_half = op.y_is_half};
     lowered.dispatches.push_back(std::move(lower(both, policy).dispatches[0]));
     lowered.dispatches.back().bindings = {kCounts, gate.y, up.y, kH};
     return lowered;
@@ -436,7 +444,13 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
     const uint32_t scratch = kNormed + writes_normed, normed = writes_normed ? kNormed : kY;
     const ExpertShape& s = op.shape;
     const Weight& weight = op.weight.weight;
-    Product p{.shape = s, .weight = op.weight, .n_out = s.n_embd, .tiles = kTiles, .slots = kSlots, .x = kH};
+    Product p{.shape = s,
+              .weight = op.weight,
+              .n_out = s.n_embd,
+              .tiles = kTiles,
+              .slots = kSlots,
+              .x = kH,
+              .x_is_half = op.x_is_half};
     const bool int8 = uses_int8(p, policy);
     Lowered lowered;
     if (s.n_tokens == 1) {
@@ -469,7 +483,7 @@ Lowered lower(const ExpertOutput& op, const Policy& policy) {
                                    shader::kExpertDownOnePushBytes);
         dispatch.bindings = {kCounts, kChoices, kTiles, kH, kResidual, kShared, kY, normed};
         dispatch.groups = {ceil_div(s.n_embd, policy.matvec_lanes * policy.matvec_rows_per_lane), 1, 1};
-        set_cost(dispatch, s, op.weight, s.n_embd);
+        set_cost(dispatch, p);
         lowered.dispatches.push_back(std::move(dispatch));
         return lowered;
     }

@@ -23,8 +23,9 @@ uint64_t weight_bytes(const Weight& weight) {
 
 /// Traffic and work of a product, whoever does it.
 void set_cost(Dispatch& dispatch, const Linear& op) {
-    dispatch.bytes = weight_bytes(op.weight) +
-                     uint64_t{4} * op.n_columns * (op.weight.n_cols + uint64_t{op.n_out} * (op.has_residual ? 2 : 1));
+    const uint64_t x_bytes = (op.x_is_half ? 2 : 4) * uint64_t{op.weight.n_cols};
+    const uint64_t y_bytes = (op.y_is_half ? 2 : op.has_residual ? 8 : 4) * uint64_t{op.n_out};
+    dispatch.bytes = weight_bytes(op.weight) + op.n_columns * (x_bytes + y_bytes);
     dispatch.flops = uint64_t{2} * op.weight.n_rows * op.weight.n_cols * op.n_columns;
 }
 
@@ -158,6 +159,7 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
                                        .k_groups = is_direct ? policy.fragments.k_groups : 0,
                                        .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
                                        .has_rest = direct_has_rest(tiles, op.weight, policy),
+                                       .has_odd_rows = op.n_out % 8 != 0,
                                        .count_index = static_cast<uint32_t>(op.columns),
                                        .is_glu = op.is_glu,
                                        .has_bias = op.bias != 0,
@@ -165,7 +167,9 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
                                        .is_normed = op.x_is_normed,
                                        .writes_parts_of =
                                            op.next_norm != 0 ? policy.matvec_lanes * policy.matvec_rows_per_lane : 0,
-                                       .gathers = op.gathers};
+                                       .gathers = op.gathers,
+                                       .x_is_half = op.x_is_half,
+                                       .y_is_half = op.y_is_half};
     Dispatch dispatch;
     dispatch.shader = shader_of(std::format("gemm_coopmat.{}", layout_of(op.weight).shader_name));
     dispatch.specialization = spec_words(spec);
@@ -196,15 +200,21 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
 
 } // namespace
 
+bool is_gemm(const Linear& op, const Policy& policy) {
+    const bool may_be =
+        !op.keeps_f32 && (!op.folds_norm() || (policy.gemm_folds_norms() && op.n_columns <= kFoldedNormTokens));
+    return may_be && policy.uses_gemm(op.n_columns);
+}
+
 Lowered lower(const Linear& op, const Policy& policy) {
     // The builder keeps those apart.
     VKINFER_ASSERT(!(op.is_glu && (op.bias != 0 || op.weight.row_scales != 0 || op.has_residual)));
     VKINFER_ASSERT(op.weight.n_rows == op.n_out * (op.is_glu ? 2 : 1));
     VKINFER_ASSERT(!op.is_glu || op.n_out % kStripRows == 0);
     VKINFER_ASSERT(op.next_norm == 0 || (op.y_stride == op.n_out && op.y_offset == 0));
-    const bool may_be_gemm =
-        !op.keeps_f32 && (!op.folds_norm() || (policy.gemm_folds_norms() && op.n_columns <= kFoldedNormTokens));
-    return may_be_gemm && policy.uses_gemm(op.n_columns) ? lower_coopmat(op, policy) : lower_matvec(op, policy);
+    if (is_gemm(op, policy)) return lower_coopmat(op, policy);
+    VKINFER_ASSERT(!op.x_is_half && !op.y_is_half);
+    return lower_matvec(op, policy);
 }
 
 Lowered lower(const Embed& op, const Policy& policy) {

@@ -34,11 +34,12 @@ Lowered lower(const RmsNorm& op, const Policy& policy) {
         policy.is_cpu ? 1 : std::clamp(op.n_cols / 4 / policy.subgroup_size, 1u, 256 / policy.subgroup_size);
     const shader::RmsNormSpec spec{.local_size = waves * policy.subgroup_size,
                                    .subgroup_size = policy.subgroup_size,
-                                   .count_index = static_cast<uint32_t>(op.rows)};
+                                   .count_index = static_cast<uint32_t>(op.rows),
+                                   .y_is_half = op.y_is_half};
     const shader::RmsNormPush push{
         .weight = op.weight, .n_cols = op.n_cols, .x_stride = op.x_stride, .y_stride = op.y_stride, .eps = op.eps};
     Lowered lowered = one("rms_norm", spec_words(spec), push_bytes(push, shader::kRmsNormPushBytes), {0, 1, 2},
-                          {op.n_rows, 1, 1}, uint64_t{8} * op.n_rows * op.n_cols);
+                          {op.n_rows, 1, 1}, uint64_t{op.y_is_half ? 6u : 8u} * op.n_rows * op.n_cols);
     lowered.dispatches[0].subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     return lowered;
 }
@@ -46,7 +47,8 @@ Lowered lower(const RmsNorm& op, const Policy& policy) {
 Lowered lower(const SwiGlu& op, const Policy&) {
     const shader::SwigluPush push{.n_cols = op.n_cols, .stride = op.stride};
     const shader::SwigluSpec spec{.rows_per_count = op.rows_per_token,
-                                  .activation = static_cast<uint32_t>(op.activation)};
+                                  .activation = static_cast<uint32_t>(op.activation),
+                                  .y_is_half = op.y_is_half};
     const uint32_t n_rows = op.n_tokens * op.rows_per_token;
     return one("swiglu", spec_words(spec), push_bytes(push, shader::kSwigluPushBytes), {0, 1, 2, 3},
                row_groups(ceil_div(op.n_cols, 64), n_rows), uint64_t{12} * n_rows * op.n_cols);

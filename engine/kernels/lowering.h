@@ -28,4 +28,8 @@ inline bool direct_has_rest(const CoopmatTiles& tiles, const Weight& weight, con
     return !policy.has_direct_gemm() || weight.n_blocks() % most_blocks != 0;
 }
 
+/// Whether a product runs on cooperative matrices.
+bool is_gemm(const Linear& op, const Policy& policy);
+bool experts_are_gemms(const ExpertShape& shape, const Policy& policy);
+
 } // namespace vkinfer::kernels

@@ -8,6 +8,7 @@
 #include "kernels/weight_layout.h"
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 
 namespace vkinfer::kernels {
@@ -41,6 +42,7 @@ struct RmsNorm {
     uint32_t y_stride = 0;
     float eps = 0;
     RowCount rows = RowCount::tokens;
+    bool y_is_half = false; ///< see half_output()
 };
 
 /// y[t] = W x[t] (* row scales of the weight) (+ bias) (+ residual[t]), or silu(gate x) * up x for a stacked weight of
@@ -63,6 +65,8 @@ struct Linear {
     uint32_t x_rows = 0;    ///< rows of NormedRows x; 0: n_columns
     uint64_t next_norm = 0; ///< device address of the weights of the norm after it, or 0
     bool gathers = false;
+    bool x_is_half = false; ///< see half_input()
+    bool y_is_half = false;
     bool folds_norm() const { return x_is_normed || next_norm != 0 || gathers; }
 };
 
@@ -76,6 +80,7 @@ struct SwiGlu {
     uint32_t stride = 0;
     uint32_t rows_per_token = 1;
     Activation activation = Activation::silu;
+    bool y_is_half = false;
 };
 
 /// y[o] = x[outputs[o]].  Operands: counts, outputs, x, y.
@@ -145,6 +150,7 @@ struct Attention {
     float scale = 1;
     uint32_t window = 0; ///< a query sees this many keys at most, its own included; 0: all
     uint64_t sinks = 0;  ///< device address of n_heads floats, one more logit per head without a value; 0: none
+    bool y_is_half = false;
 
     uint32_t n_arrivals() const { return n_splits > 1 ? n_tiles * shape.n_kv_heads * kMaxAttentionWaves : 0; }
 };
@@ -241,6 +247,7 @@ struct ExpertHidden {
     Activation activation = Activation::silu;
     bool x_is_normed = false; ///< as in Linear
     float eps = 0;
+    bool y_is_half = false; ///< h
 };
 
 /// y = residual + weighted sum over a token's experts of (down h + bias) (+ gate * shared).
@@ -250,6 +257,7 @@ struct ExpertOutput {
     ExpertShape shape;
     ExpertWeight weight;
     uint64_t next_norm = 0; ///< as in Linear
+    bool x_is_half = false; ///< h
 };
 
 /// Chooses a token for each row of logits and moves the row's token record on to it, so that the step can run again
@@ -280,6 +288,14 @@ Lowered lower(const Sample& op, const Policy& policy);
 
 /// Number of operands a node of this op has.
 uint32_t n_operands(const Op& op);
+/// The operand, f32 as it stands, that an op rounds to f16 as it reads it, and may get as f16 instead (x_is_half); and
+/// the one that it may write as f16 (y_is_half). Nothing for ops whose kernels cannot.
+std::optional<uint32_t> half_input(const Op& op, const Policy& policy);
+std::optional<uint32_t> half_output(const Op& op, const Policy& policy);
+/// The same op with such operands in f16.
+Op with_halves(Op op, bool input, bool output);
+/// Whether the op reads or writes an operand that its node lists; else it stands for another that is not there.
+bool uses_operand(const Op& op, uint32_t operand);
 
 /// Shader side of a KV element type; nothing when no kernel handles it.
 bool is_kv_type(format::TensorType type);

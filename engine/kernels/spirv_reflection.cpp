@@ -101,7 +101,12 @@ SpirvInterface reflect(std::span<const uint32_t> words) {
                 binding.is_readonly &= m.member_decorations[{block, i}].contains(kNonWritable);
                 binding.is_writeonly &= m.member_decorations[{block, i}].contains(kNonReadable);
             }
-            result.bindings[m.decorations[id][kBinding]] = binding;
+            // Variables may share a binding, each for an element type.
+            const auto [at, is_new] = result.bindings.emplace(m.decorations[id][kBinding], binding);
+            if (!is_new) {
+                at->second.is_readonly &= binding.is_readonly;
+                at->second.is_writeonly &= binding.is_writeonly;
+            }
         }
     }
     return result;

@@ -5,7 +5,7 @@
 // that of the splits, whoever is last.
 //   partials: [tile][K/V head][wave][split][row][part_dims + 2] f32, after the sums m_s and l_s
 //   arrivals: [tile][K/V head][wave], zero when a step begins (rope_table.comp) and again after each dispatch
-// The includer declares the buffers partials, arrivals (coherent) and y, and as constants what a wave has: part_rows, part_dims,
+// The includer declares the buffers partials and arrivals (coherent), what y_store.glsl has, and as constants what a wave has: part_rows, part_dims,
 // part_lanes (its own lanes), n_waves of a workgroup, and part_loads: how many fours of dimensions, of one or several splits, a lane
 // loads at a time, six registers each. As many as need no more registers than the loop over keys.
 #define n_splits gl_NumWorkGroups.z
@@ -96,7 +96,8 @@ void combine_splits(uint part, Tile tile, uint kv_head, uint first_row, uint n_m
             }
             const vec4 value = c[i].sums * (1.0 / c[i].l);
             const uint to = (tile.first_token + row / heads) * push.y_stride + head * value_size + first_dim + dim[i];
-            [[unroll]] for (uint j = 0; j < 4u; j++) y[to + j] = value[j];
+            store_y_pair(to, 0u, value.x, value.y);
+            store_y_pair(to, 2u, value.z, value.w);
         }
     }
 }

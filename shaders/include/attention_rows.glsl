@@ -179,7 +179,7 @@ void attend(Tile tile, uint kv_head, uint tile_index, uint split, uint row_posit
                 if (is_split != 0) {
                     partials[to + word * word_dims + j] = value;
                 } else {
-                    y[to + word * word_dims + j] = value;
+                    store_y(to + word * word_dims + j, value);
                 }
             }
         }

@@ -43,10 +43,11 @@ uint stage_count() { return has_rest != 0 ? (push.n_blocks + stage_blocks - 1) /
 const uint n_staged = tile_n * kStepGroups;
 const uint n_turns = (n_staged + local_size - 1) / local_size;
 const uint n_phases = n_deep != 1 ? 1u : n_turns < n_fragments ? n_turns : n_fragments; // powers of two
-const uint n_loads = n_deep * n_turns / n_phases; // of two vec4
+const uint n_loads = n_deep * n_turns / n_phases; // of eight elements
 uint x_at[n_turns];
 float x_factor[n_turns];
 vec4 x_next[2 * n_loads];
+uvec4 x_next_halves[n_loads]; // one of the two
 
 float x_scale(uint row, uint share, uint n_shares);
 
@@ -54,7 +55,7 @@ void find_x() {
     const uint g = gl_LocalInvocationIndex % kStepGroups; // local_size is a multiple of kStepGroups
     [[unroll]] for (uint i = 0; i < n_turns; i++) {
         const uint row = x_row(min((gl_LocalInvocationIndex + i * local_size) / kStepGroups, tile_n - 1));
-        x_at[i] = row * (push.x_stride / 4);
+        x_at[i] = row * (push.x_stride / (x_is_half != 0 ? 8 : 4));
         if (kScalesX) x_factor[i] = x_scale(row, g, kStepGroups);
     }
 }
@@ -66,8 +67,12 @@ void load_x(uint stage, uint phase) {
         const uint turn = phase * n_loads + i % n_turns, step = i / n_turns * n_groups;
         const uint k = has_rest != 0 ? min(first_block + step + g / 4, push.n_blocks - 1) * kBlock + g % 4 * 8
                                      : first_block * kBlock + g * 8 + step * kBlock;
-        x_next[2 * i] = x[x_at[turn] + k / 4];
-        x_next[2 * i + 1] = x[x_at[turn] + k / 4 + 1];
+        if (x_is_half != 0) {
+            x_next_halves[i] = x_halves[x_at[turn] + k / 8];
+        } else {
+            x_next[2 * i] = x[x_at[turn] + k / 4];
+            x_next[2 * i + 1] = x[x_at[turn] + k / 4 + 1];
+        }
     }
 }
 
@@ -85,21 +90,33 @@ void store_x(uint stage, uint phase) {
             lo *= x_factor[turn];
             hi *= x_factor[turn];
         }
+        uvec4 halves = x_is_half != 0 ? x_next_halves[i] : rounded_halves(lo, hi);
         // The last stage may have less; what is beyond is zero.
         const bool is_there = has_rest == 0 || stage_blocks == 1 || step * n_groups + g / 4 < push.n_blocks;
-        const uvec2 lo_halves = uvec2(packFloat2x16(f16vec2(lo.xy)), packFloat2x16(f16vec2(lo.zw)));
-        const uvec2 hi_halves = uvec2(packFloat2x16(f16vec2(hi.xy)), packFloat2x16(f16vec2(hi.zw)));
+        if (!is_there) halves = uvec4(0);
         // Turns are mostly a multiple of 16 columns apart: then all have the same place in their columns.
         const uint like = first_column + turn * apart % kFragment, on = (i / n_turns * tile_n + turn * apart) * kColumnWords;
-        x_stage[first + x_place(like, word) + on] = is_there ? lo_halves : uvec2(0);
-        x_stage[first + x_place(like, word + 1) + on] = is_there ? hi_halves : uvec2(0);
+        x_stage[first + x_place(like, word) + on] = halves.xy;
+        x_stage[first + x_place(like, word + 1) + on] = halves.zw;
     }
 }
 
-// Row of element e of a sum, for 32 lanes; its column is the lane's number % 16.
-uint sum_row(uint e) {
-    const uint lane_group = gl_SubgroupInvocationID / kFragment;
-    return rows_apart != 0 ? 2 * e + lane_group : 8 * lane_group + e;
+// Sums of a fragment as eight rows of each of 32 lanes, consecutive from sum_row() on, which few wide stores take; their column is the
+// lane's number % 16. Where a lane's rows are every other one, it exchanges four of them with the lane that has the rest.
+uint sum_row() { return gl_SubgroupInvocationID / kFragment * 8u; }
+void sum_rows(uint at, out float sums[8]) {
+    const bool is_second = gl_SubgroupInvocationID >= kFragment;
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+        if (rows_apart == 0) {
+            sums[2 * i] = acc[at][2 * i];
+            sums[2 * i + 1] = acc[at][2 * i + 1];
+        } else {
+            const float lower = acc[at][i], upper = acc[at][i + 4];
+            const float other = subgroupShuffleXor(is_second ? lower : upper, kFragment);
+            sums[2 * i] = is_second ? other : lower;
+            sums[2 * i + 1] = is_second ? upper : other;
+        }
+    }
 }
 
 void decode_step(uint step, uint64_t tile[n_held], uint row[n_held], out f16vec2 w[n_halves]) {

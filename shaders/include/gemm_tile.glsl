@@ -3,7 +3,8 @@
 // one block of 32 k: weights are decoded to f16 and activations rounded to f16 into shared memory, fragments are loaded from
 // there (rows of 80 bytes: 16-byte aligned as coopMatLoad demands, and no two rows of a fragment on one bank group). Sums in
 // f32 are left in acc[(weight * frags_m + i) * frags_n + n].
-// The includer declares push.codes, push.scales, push.n_blocks, push.x_stride, the buffer x of vec4, the constants, and later
+// The includer declares push.codes, push.scales, push.n_blocks, push.x_stride, the buffers x of vec4 and x_halves of eight f16 each, of
+// which x_is_half says what is there, the constants, and later
 //   void weight_row(uint i, out uint64_t tile, out uint row)    where staged row i (tile_m rows of gate, then of up) begins
 //   uint x_row(uint column)                                     the row of x of a column of the tile
 #ifndef WEIGHT_CODES // experts: expert_home.glsl
@@ -20,6 +21,11 @@ const uint n_acc = n_weights * frags_m * frags_n;
 
 void weight_row(uint i, out uint64_t tile, out uint row);
 uint x_row(uint column);
+
+// Eight elements, rounded to nearest: packHalf2x16 truncates on RADV.
+uvec4 rounded_halves(vec4 lo, vec4 hi) {
+    return uvec4(packFloat2x16(f16vec2(lo.xy)), packFloat2x16(f16vec2(lo.zw)), packFloat2x16(f16vec2(hi.xy)), packFloat2x16(f16vec2(hi.zw)));
+}
 
 shared uvec4 a_stage[a_rows * kRowWords];
 shared uvec4 b_stage[tile_n * kRowWords];
@@ -42,15 +48,17 @@ void multiply(bool masks, uint n_live) {
             float w[32];
             weight_decode(WEIGHT_CODES, WEIGHT_SCALES, tile + block, row, w);
             [[unroll]] for (uint g = 0; g < 4; g++)
-                a_stage[i * kRowWords + g] =
-                    uvec4(packHalf2x16(vec2(w[8 * g], w[8 * g + 1])), packHalf2x16(vec2(w[8 * g + 2], w[8 * g + 3])),
-                          packHalf2x16(vec2(w[8 * g + 4], w[8 * g + 5])), packHalf2x16(vec2(w[8 * g + 6], w[8 * g + 7])));
+                a_stage[i * kRowWords + g] = rounded_halves(vec4(w[8 * g], w[8 * g + 1], w[8 * g + 2], w[8 * g + 3]),
+                                                            vec4(w[8 * g + 4], w[8 * g + 5], w[8 * g + 6], w[8 * g + 7]));
         }
         for (uint i = gl_LocalInvocationIndex; i < tile_n * 4; i += local_size) {
-            const uint at = x_row(i / 4) * (push.x_stride / 4) + block * 8 + (i % 4) * 2;
-            const vec4 lo = x[at], hi = x[at + 1];
-            b_stage[(i / 4) * kRowWords + i % 4] =
-                uvec4(packHalf2x16(lo.xy), packHalf2x16(lo.zw), packHalf2x16(hi.xy), packHalf2x16(hi.zw));
+            const uint at = x_row(i / 4) * (push.x_stride / (x_is_half != 0 ? 8 : 4));
+            const uint from = block * 4 + i % 4, to = (i / 4) * kRowWords + i % 4;
+            if (x_is_half != 0) {
+                b_stage[to] = x_halves[at + from];
+            } else {
+                b_stage[to] = rounded_halves(x[at + 2 * from], x[at + 2 * from + 1]);
+            }
         }
         barrier();
         [[unroll]] for (uint k = 0; k < kBlock; k += frag_k) {

@@ -59,8 +59,9 @@ constexpr uint32_t kPageTokens = 64;
 constexpr uint32_t kPrefillRows = 0;             ///< as many rows a tile as the policy gives a long prefill
 constexpr uint32_t kShortPrefillRows = 1u << 31; ///< or a short one
 
-/// Store and attention one after the other, or both in one dispatch (chunks of one token only).
-enum class Kernel : uint8_t { two_steps, decode };
+/// Store and attention one after the other, that once more with results in f16, or both in one dispatch (chunks of one
+/// token only).
+enum class Kernel : uint8_t { two_steps, two_steps_and_halves, decode };
 
 /// Rotated and normalised heads in float64.
 struct Reference {
@@ -189,16 +190,16 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
                                        .q_norm = g.qk_norm ? q_norm_buffer.address() : 0,
                                        .k_norm = g.qk_norm ? k_norm_buffer.address() : 0,
                                        .eps = kEps};
-        const kernels::Attention attention{.shape = shape,
-                                           .n_tokens = n_tokens,
-                                           .n_tiles = n_tiles + 1, // one more than there are: it must do nothing
-                                           .rows_per_tile = rows_per_tile,
-                                           .n_splits = n_splits,
-                                           .q_stride = width,
-                                           .y_stride = shape.y_width(),
-                                           .scale = scale,
-                                           .window = g.window,
-                                           .sinks = g.sinks ? sink_buffer.address() : 0};
+        kernels::Attention attention{.shape = shape,
+                                     .n_tokens = n_tokens,
+                                     .n_tiles = n_tiles + 1, // one more than there are: it must do nothing
+                                     .rows_per_tile = rows_per_tile,
+                                     .n_splits = n_splits,
+                                     .q_stride = width,
+                                     .y_stride = shape.y_width(),
+                                     .scale = scale,
+                                     .window = g.window,
+                                     .sinks = g.sinks ? sink_buffer.address() : 0};
         const gpu::Buffer arrivals = h.buffer(std::vector<uint32_t>(attention.n_arrivals() + 1, 77));
         const auto with_arrivals = [&](std::vector<const gpu::Buffer*> operands) {
             if (n_splits > 1) operands.push_back(&arrivals);
@@ -253,7 +254,12 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
                 }
             }
         }
-        result = nmse(h.read<float>(y, expected.size()), expected);
+        const auto got = h.read<float>(y, expected.size());
+        result = nmse(got, expected);
+        if (kernel != Kernel::two_steps_and_halves) continue;
+        attention.y_is_half = true;
+        h.run(attention, with_arrivals({&counts, &tile_buffer, &pages, &qkv_buffer, &y, nullptr}), policy);
+        CHECK(h.read<uint16_t>(y, got.size()) == rounded_to_halves(got));
     }
     return result;
 }
@@ -303,8 +309,9 @@ TEST_CASE("sliding windows and sinks, at window and page borders and over splits
             for (const uint32_t splits : {1u, 3u}) {
                 INFO("window ", window, " sinks ", sinks, " splits ", splits);
                 const Geometry g{4, 2, 64, 64, kernels::RopeKind::neox, false, window, sinks};
-                CHECK(run(g, TensorType::f16, TensorType::f16, {{0, 0, 70}, {1, 126, 9}, {2, 30, 1}}, 8, splits) <
-                      limit_of(TensorType::f16));
+                const Kernel kernel = window == 31 ? Kernel::two_steps_and_halves : Kernel::two_steps;
+                CHECK(run(g, TensorType::f16, TensorType::f16, {{0, 0, 70}, {1, 126, 9}, {2, 30, 1}}, 8, splits,
+                          kernel) < limit_of(TensorType::f16));
             }
         }
     }
@@ -338,7 +345,8 @@ void check_prefill(uint32_t rows) {
         for (const uint32_t splits : {1u, 3u}) {
             INFO("window ", window, " splits ", splits);
             const Geometry g{4, 2, 64, 64, neox, false, window, true};
-            CHECK(run(g, f16, f16, {{0, 90, 35}}, rows, splits) < limit(f16, f16));
+            const Kernel kernel = window == 33 ? Kernel::two_steps_and_halves : Kernel::two_steps;
+            CHECK(run(g, f16, f16, {{0, 90, 35}}, rows, splits, kernel) < limit(f16, f16));
         }
     }
     CHECK(run(small, f16, q8_0, {{0, 90, 1}, {1, 0, 33}, {2, 63, 2}, {3, 31, 17}}, rows, 1) < limit(f16, q8_0));

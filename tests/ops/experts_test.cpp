@@ -251,6 +251,7 @@ struct Layer {
     bool fused = false; ///< gate and up rows of an expert follow each other
     bool row_scales = false;
     std::optional<format::TensorType> up_type; ///< of up, where it differs from that of gate
+    bool halves = false;                       ///< the hidden rows once more in f16, where that can be
 };
 
 double activate(Activation activation, double gate, double up) {
@@ -320,12 +321,22 @@ void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const k
             up_weight.weight.row_scales = in_scale_buffer.address() + uint64_t{4} * r.n_experts * e_ff;
         }
     }
-    h.run(kernels::ExpertHidden{.shape = shape, .weight = in_weight, .up = up_weight, .activation = layer.activation},
-          {&routed.counts, &routed.tiles, &routed.slots, &x_buffer, &hidden}, policy);
-    h.run(kernels::ExpertOutput{.shape = shape, .weight = out_weight},
-          {&routed.counts, &routed.choices, &routed.tiles, &routed.slots, &hidden, &residual_buffer,
-           r.shared_gate && r.joined == 0 ? &shared_buffer : &residual_buffer, &y},
-          policy);
+    const auto run = [&](bool halves) {
+        h.run(kernels::ExpertHidden{.shape = shape,
+                                    .weight = in_weight,
+                                    .up = up_weight,
+                                    .activation = layer.activation,
+                                    .y_is_half = halves},
+              {&routed.counts, &routed.tiles, &routed.slots, &x_buffer, &hidden}, policy);
+        h.run(kernels::ExpertOutput{.shape = shape, .weight = out_weight, .x_is_half = halves},
+              {&routed.counts, &routed.choices, &routed.tiles, &routed.slots, &hidden, &residual_buffer,
+               r.shared_gate && r.joined == 0 ? &shared_buffer : &residual_buffer, &y},
+              policy);
+        return h.read<float>(y, uint64_t{n_live} * d);
+    };
+    const std::vector<float> got = run(false);
+    // Rounded by who makes them or by who reads them: the same.
+    if (layer.halves && kernels::half_output(kernels::ExpertHidden{.shape = shape}, policy)) CHECK(run(true) == got);
 
     std::vector<double> expected;
     std::vector<double> one(e_ff);
@@ -358,7 +369,7 @@ void check_layer(const Layer& layer, uint32_t n_live, uint32_t n_tokens, const k
         }
         expected.insert(expected.end(), sum.begin(), sum.end());
     }
-    CHECK(nmse(h.read<float>(y, expected.size()), expected) < limit);
+    CHECK(nmse(got, expected) < limit);
 }
 
 struct Path {
@@ -422,7 +433,8 @@ TEST_CASE("whole layers on every path, from one token to many") {
                          .n_embd = 96,
                          .n_ff = 64,
                          .fused = n_live == 3,
-                         .row_scales = n_live == 3 || n_live == 40},
+                         .row_scales = n_live == 3 || n_live == 40,
+                         .halves = true},
                         n_live, n_tokens, policy, path.limit);
         }
         for (const uint32_t n : {1u, 3u, 40u}) {
@@ -481,7 +493,8 @@ TEST_CASE("gate and up of different types") {
                          .type = q4_k,
                          .n_embd = 256,
                          .n_ff = 256,
-                         .up_type = q6_k}, // of which only the first has int8 codes
+                         .up_type = q6_k, // of which only the first has int8 codes
+                         .halves = true},
                         n_live, n_tokens, policy, path.limit);
         }
         check_layer({.router = {.gating = Gating::softmax_of_selected},

@@ -1,6 +1,7 @@
 #include "ops/harness.h"
 
 #include "base/error.h"
+#include "base/half.h"
 #include "gpu/command_list.h"
 #include "graph/executor.h"
 #include "graph/graph.h"
@@ -26,6 +27,12 @@ std::vector<float> random_floats(size_t n, uint32_t seed, float scale) {
         v = sum * 1.7320508f * scale;
     }
     return values;
+}
+
+std::vector<uint16_t> rounded_to_halves(std::span<const float> values) {
+    std::vector<uint16_t> halves;
+    for (const float value : values) halves.push_back(float_to_half(value));
+    return halves;
 }
 
 double nmse(std::span<const float> x, std::span<const double> y) {

@@ -21,6 +21,9 @@ namespace vkinfer::test {
 /// Random floats that do not depend on the library's distributions.
 std::vector<float> random_floats(size_t n, uint32_t seed, float scale = 1.0f);
 
+/// What a kernel that rounds to nearest makes of them.
+std::vector<uint16_t> rounded_to_halves(std::span<const float> values);
+
 /// sum (x - y)^2 / sum y^2 over float64.
 double nmse(std::span<const float> x, std::span<const double> y);
 

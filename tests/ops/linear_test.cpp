@@ -235,6 +235,44 @@ TEST_CASE("GEMM on cooperative matrices of super-blocks and codebooks") {
     }
 }
 
+TEST_CASE("GEMM with f16 operands: what it makes of the same numbers in f32, to the bit") {
+    if (!harness().capabilities().cooperative_matrix) {
+        skip("no cooperative matrices");
+        return;
+    }
+    OpHarness& h = harness();
+    const auto policy = h.policy(CoopmatMode::on, ActivationMode::f16);
+    for (const Shape& s : {Shape{40, 416, 12}, {70, 96, 29}, {96, 64, 33}, {130, 96, 65}, {48, 2080, 130}}) {
+        if (!policy.uses_gemm(s.n_columns)) continue;
+        for (const bool glu : {false, true}) {
+            if (glu && s.n_out % 16 != 0) continue;
+            INFO(s.n_out, "x", s.n_cols, " columns ", s.n_columns, " glu ", glu);
+            const TestWeight w = h.weight(format::TensorType::q8_0, s.n_out * (glu ? 2 : 1), s.n_cols, 1);
+            const std::vector<float> x = random_floats(uint64_t{s.n_columns} * s.n_cols, 2);
+            const size_t n = uint64_t{s.n_columns} * s.n_out;
+            const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{s.n_columns, 0, 0, 0});
+            const gpu::Buffer x_buffer = h.buffer(x), half_x = h.buffer(rounded_to_halves(x));
+            const gpu::Buffer y = h.buffer(4 * n), half_y = h.buffer(4 * n);
+            kernels::Linear op{.weight = w.weight,
+                               .n_out = s.n_out,
+                               .n_columns = s.n_columns,
+                               .x_stride = s.n_cols,
+                               .y_stride = s.n_out,
+                               .is_glu = glu};
+            h.run(op, {&counts, &x_buffer, &y, &y}, policy);
+            op.x_is_half = true;
+            op.y_is_half = glu; // the others are never read as f16 alone
+            h.run(op, {&counts, &half_x, &half_y, &half_y}, policy);
+            const auto expected = h.read<float>(y, n);
+            if (glu) {
+                CHECK(h.read<uint16_t>(half_y, n) == rounded_to_halves(expected));
+            } else {
+                CHECK(h.read<float>(half_y, n) == expected);
+            }
+        }
+    }
+}
+
 // What variants_test.cpp counts on: each variant of the kernels above, once or twice, where the cases before had a
 // choice of types.
 TEST_CASE("every weight type through every kind of product" * doctest::test_suite("every variant")) {

@@ -16,13 +16,13 @@ TEST_CASE("rms_norm over odd widths and rows") {
             const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{n_rows, 0, 0, 0});
             const gpu::Buffer x_buffer = h.buffer(x), w_buffer = h.buffer(w),
                               y = h.buffer(uint64_t{4} * n_rows * n_cols);
-            h.run(kernels::RmsNorm{.weight = w_buffer.address(),
-                                   .n_rows = n_rows,
-                                   .n_cols = n_cols,
-                                   .x_stride = n_cols,
-                                   .y_stride = n_cols,
-                                   .eps = 1e-5f},
-                  {&counts, &x_buffer, &y}, h.policy());
+            kernels::RmsNorm op{.weight = w_buffer.address(),
+                                .n_rows = n_rows,
+                                .n_cols = n_cols,
+                                .x_stride = n_cols,
+                                .y_stride = n_cols,
+                                .eps = 1e-5f};
+            h.run(op, {&counts, &x_buffer, &y}, h.policy());
             std::vector<double> expected;
             for (uint32_t r = 0; r < n_rows; ++r) {
                 double sum = 0;
@@ -31,7 +31,13 @@ TEST_CASE("rms_norm over odd widths and rows") {
                 for (uint32_t i = 0; i < n_cols; ++i) expected.push_back(x[r * n_cols + i] * scale * w[i]);
             }
             INFO(n_rows, " x ", n_cols);
-            CHECK(nmse(h.read<float>(y, expected.size()), expected) < 1e-12);
+            const auto got = h.read<float>(y, expected.size());
+            CHECK(nmse(got, expected) < 1e-12);
+
+            op.y_is_half = true;
+            const gpu::Buffer halves = h.buffer(uint64_t{2} * n_rows * n_cols);
+            h.run(op, {&counts, &x_buffer, &halves}, h.policy());
+            CHECK(h.read<uint16_t>(halves, got.size()) == rounded_to_halves(got));
         }
     }
 }
@@ -57,10 +63,17 @@ TEST_CASE("swiglu") {
     const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{n_tokens, 0, 0, 0});
     const gpu::Buffer gate_buffer = h.buffer(gate), up_buffer = h.buffer(up),
                       y = h.buffer(uint64_t{4} * n_cols * n_tokens);
-    h.run(kernels::SwiGlu{n_tokens, n_cols, n_cols}, {&counts, &gate_buffer, &up_buffer, &y}, h.policy());
+    kernels::SwiGlu op{n_tokens, n_cols, n_cols};
+    h.run(op, {&counts, &gate_buffer, &up_buffer, &y}, h.policy());
     std::vector<double> expected;
     for (size_t i = 0; i < gate.size(); ++i) expected.push_back(gate[i] / (1.0 + std::exp(-double{gate[i]})) * up[i]);
-    CHECK(nmse(h.read<float>(y, expected.size()), expected) < 1e-12);
+    const auto got = h.read<float>(y, expected.size());
+    CHECK(nmse(got, expected) < 1e-12);
+
+    op.y_is_half = true;
+    const gpu::Buffer halves = h.buffer(uint64_t{2} * n_cols * n_tokens);
+    h.run(op, {&counts, &gate_buffer, &up_buffer, &halves}, h.policy());
+    CHECK(h.read<uint16_t>(halves, got.size()) == rounded_to_halves(got));
 }
 
 TEST_CASE("no validation messages so far") {
