@@ -16,6 +16,7 @@ layout(buffer_reference, scalar, buffer_reference_align = 4) buffer AddrF32 { fl
 layout(buffer_reference, scalar, buffer_reference_align = 16) buffer AddrF32x4 { vec4 v[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 2) buffer AddrU16 { uint16_t v[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 2) buffer AddrF16 { float16_t v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 4) buffer AddrF16x2 { f16vec2 v[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 1) buffer AddrU8 { uint8_t v[]; };
 
 // Rows of a weight are kept in strips of 16; a block is 32 consecutive elements of a row.

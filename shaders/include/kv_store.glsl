@@ -61,7 +61,6 @@ uint code_of(uint type, float v, vec3 scale) {
 uint word_of(uint type, uint first, vec3 scale, out uint high) {
     high = 0;
     if (type == kKvF32) return floatBitsToUint(head[first]);
-    if (type == kKvF16) return packHalf2x16(vec2(head[first], head[first + 1]));
     if (type == kKvBf16) { // to nearest, ties to even
         const uvec2 bits = uvec2(floatBitsToUint(head[first]), floatBitsToUint(head[first + 1]));
         const uvec2 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
@@ -91,7 +90,7 @@ void store(uint type, bool is_value, uint64_t pool, uint page, uint kv_head, uin
         if (kv_is_quantised(type)) {
             scale = block_scale(type, from + unit * 32);
             if (kv_has_minimum(type)) {
-                AddrU32(to.scales).v[unit * page_tokens + slot] = packHalf2x16(scale.xy);
+                AddrF16x2(to.scales).v[unit * page_tokens + slot] = f16vec2(scale.xy);
             } else {
                 AddrF16(to.scales).v[unit * page_tokens + slot] = float16_t(scale.x);
             }
@@ -99,12 +98,16 @@ void store(uint type, bool is_value, uint64_t pool, uint page, uint kv_head, uin
         uint highs = 0;
         for (uint w = 0; w < unit_dims / dims; w++) {
             const uint word = unit * (unit_dims / dims) + w;
-            uint high;
-            const uint bits = word_of(type, from + word * dims, scale, high);
-            highs |= high << (dims * w);
             const uint key_at = (word / 4 * page_tokens + slot) * 4 + word % 4;
             const uint value_at = (slot / 4 * (n_dims / dims) + word) * 4 + slot % 4;
-            AddrU32(to.codes).v[is_value ? value_at : key_at] = bits;
+            const uint at = is_value ? value_at : key_at, first = from + word * dims;
+            if (type == kKvF16) { // to nearest: packHalf2x16 truncates on RADV
+                AddrF16x2(to.codes).v[at] = f16vec2(vec2(head[first], head[first + 1]));
+                continue;
+            }
+            uint high;
+            AddrU32(to.codes).v[at] = word_of(type, first, scale, high);
+            highs |= high << (dims * w);
         }
         if (kv_has_high_bits(type)) AddrU32(to.highs).v[unit * page_tokens + slot] = highs;
     }

@@ -278,6 +278,34 @@ TEST_CASE("attention over head sizes, groups, rotations and norms") {
     }
 }
 
+TEST_CASE("an f16 cache holds K and V rounded to nearest") {
+    OpHarness& h = harness();
+    const uint32_t head_size = 64;
+    const uint64_t page_bytes = kernels::kv_page_bytes(TensorType::f16, 1, kPageTokens, head_size);
+    const gpu::Buffer k_pool = h.buffer(page_bytes), v_pool = h.buffer(page_bytes);
+    const kernels::AttentionShape shape{.n_heads = 1,
+                                        .n_kv_heads = 1,
+                                        .head_size = head_size,
+                                        .page_tokens = kPageTokens,
+                                        .max_pages = 1,
+                                        .k_pool = k_pool.address(),
+                                        .v_pool = v_pool.address()};
+    const std::vector<float> qkv = random_floats(3 * head_size, 1);
+    const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{1, 0, 0, 0});
+    const gpu::Buffer tokens = h.buffer(std::vector<uint32_t>{0, 0, 0, 0}), pages = h.buffer(std::vector<uint32_t>{0});
+    const gpu::Buffer table = h.buffer(uint64_t{8} * head_size), qkv_buffer = h.buffer(qkv);
+    h.run(
+        kernels::RopeStore{
+            .shape = shape, .n_tokens = 1, .stride = 3 * head_size, .n_rot = 0, .kind = kernels::RopeKind::none},
+        {&counts, &tokens, &pages, &table, &qkv_buffer, nullptr}, h.policy());
+    const auto expected = rounded_to_halves(qkv);
+    const auto k = h.read<uint16_t>(k_pool, page_bytes / 2), v = h.read<uint16_t>(v_pool, page_bytes / 2);
+    for (uint32_t d = 0; d < head_size; ++d) { // the layout of include/kv.glsl: K by 16 bytes, V by 4 tokens
+        CHECK(k[d / 8 * kPageTokens * 8 + d % 8] == expected[head_size + d]);
+        CHECK(v[d / 2 * 8 + d % 2] == expected[2 * head_size + d]);
+    }
+}
+
 TEST_CASE("attention with every pair of K and V types") {
     const Geometry g{6, 2, 64, 64, kernels::RopeKind::neox, false};
     using enum TensorType;
