@@ -87,7 +87,8 @@ std::vector<ProductChoice> candidates(const Policy& policy, const ProductKey& ke
         ProductChoice choice = own;
         choice.uses_coopmat = 0;
         for (const uint32_t splits : {1u, 2u, 4u, 8u}) {
-            if (policy.is_cpu && splits > 2) continue; // a barrier is a coroutine there
+            // A barrier is a coroutine there, and one of a subgroup waits for the others, which need not come.
+            if (policy.is_cpu && splits > (policy.int8_activations ? 1 : 2)) continue;
             for (const uint32_t rows : {1u, 2u}) {
                 // Parts of normed rows, see Tuning::apply.
                 const bool is_wide = key.n_columns > kFewColumns;

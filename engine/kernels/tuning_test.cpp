@@ -80,6 +80,18 @@ TEST_CASE("candidates begin with the policy's own choice and are all different")
     }
 }
 
+TEST_CASE("a CPU does not share K with int8 activations") {
+    Policy policy = gpu_policy();
+    policy.is_cpu = true;
+    policy.coopmat = false;
+    policy.matvec_splits = policy.matvec_wide_splits = 1;
+    const ProductKey key = *product_key(product(8));
+    const auto shares = [](const ProductChoice& choice) { return choice.splits > 1; };
+    CHECK(std::ranges::any_of(candidates(policy, key), shares));
+    policy.int8_activations = true;
+    CHECK(std::ranges::none_of(candidates(policy, key), shares));
+}
+
 TEST_CASE("GEMMs that fold norms are candidates for few columns too") {
     Policy policy = gpu_policy();
     policy.fragments = {.k_groups = 2};
