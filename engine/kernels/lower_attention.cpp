@@ -13,7 +13,6 @@ using format::TensorType;
 constexpr uint32_t kFragment = 16;      // of shaders/attention_coopmat.comp
 constexpr uint32_t kCoopmatWaves = 4;   // most waves of a workgroup with rows of their own, 16 or 32 each
 constexpr uint32_t kMaxTwoSets = 128;   // head size: 128 registers for O, 32 KiB of shared memory for Q
-constexpr uint32_t kFilledWaves = 4;    // of a compute unit: two a SIMD
 constexpr uint32_t kMaxTeam = 8;        // waves that share a row
 constexpr uint32_t kStagedMaxKey = 192; // of shaders/attention_staged.comp: registers of Q and O in every wave
 constexpr uint32_t kStagedMaxValue = 128;
@@ -49,10 +48,11 @@ uint32_t coopmat_team(const AttentionShape& shape, const Policy& policy) {
     return 0;
 }
 
-/// Sets of 16 query rows of a wave: two share what is decoded, where half as many waves fill the device too.
-uint32_t coopmat_row_sets(const AttentionShape& shape, uint32_t n_tokens, uint32_t team, const Policy& policy) {
+/// Sets of 16 query rows of a wave: two share what is decoded, wherever a step has the rows for them. Splits make up
+/// for the waves that are fewer.
+uint32_t coopmat_row_sets(const AttentionShape& shape, uint32_t n_tokens, uint32_t team) {
     if (team != 1 || shape.head_size > kMaxTwoSets || shape.v_size() > kMaxTwoSets) return 1;
-    return n_tokens * shape.n_heads / (2 * kFragment) >= kFilledWaves * policy.compute_units ? 2 : 1;
+    return n_tokens * (shape.n_heads / shape.n_kv_heads) >= 2 * kFragment * kCoopmatWaves ? 2 : 1;
 }
 
 /// The team of tiles of so many rows, which tell what runs.
@@ -173,7 +173,7 @@ uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Po
     if (n_tokens >= kCoopmatMinTokens) {
         if (const uint32_t team = coopmat_team(shape, policy); team != 0)
             return std::min(kCoopmatWaves, std::max(1u, kMaxAttentionWaves / team)) * kFragment *
-                   coopmat_row_sets(shape, n_tokens, team, policy);
+                   coopmat_row_sets(shape, n_tokens, team);
         if (const uint32_t rows = staged_rows(shape, policy); rows != 0) return rows;
     }
     return plain_rows(shape, policy);

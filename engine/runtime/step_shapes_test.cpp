@@ -119,7 +119,7 @@ TEST_CASE("a tile of matrix attention counts with all its waves") {
     const models::StepShape four_waves = matrices.shape_for(64, 1, n_tiles, kLong);
     REQUIRE(one_wave.n_tiles == n_tiles);
     REQUIRE(four_waves.n_tiles == n_tiles);
-    REQUIRE(four_waves.rows_per_tile == 64); // four waves of 16 rows
+    REQUIRE(four_waves.rows_per_tile == 128); // four waves of 32 rows
     CHECK(waves_of(one_wave) == kFull);
     CHECK(4 * waves_of(four_waves) == kFull);
     // A decode has no matrices, and so the same splits with them and without.
