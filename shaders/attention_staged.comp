@@ -16,6 +16,7 @@
 #include "kv.glsl"
 #include "kv_halves.glsl"
 #include "attention_tile.glsl"
+#include "rounded_halves.glsl"
 #include "attention_staged.gen.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -141,8 +142,7 @@ void probabilities(uint position, uint base, uint end, bool is_edge) {
     }
     [[unroll]] for (uint i = 0; i < lane_keys; i += 8) {
         p_stage[(wave_row + row) * p_words + (first_key + i) / 8] =
-            uvec4(packFloat2x16(f16vec2(x[i], x[i + 1])), packFloat2x16(f16vec2(x[i + 2], x[i + 3])),
-                  packFloat2x16(f16vec2(x[i + 4], x[i + 5])), packFloat2x16(f16vec2(x[i + 6], x[i + 7])));
+            rounded_halves(vec4(x[i], x[i + 1], x[i + 2], x[i + 3]), vec4(x[i + 4], x[i + 5], x[i + 6], x[i + 7]));
     }
     wave_barrier();
     if (!is_larger) return;
@@ -175,7 +175,7 @@ void load_queries(Tile tile, uint kv_head, uint first_row, uint last_row) {
             const uint from = (q_at(tile, kv_head, min(first_row + row, last_row), push.q_stride, head_size) + f * frag_k + dim) / 4;
             const vec4 lo = q[from] * (push.scale * kLog2E), hi = q[from + 1] * (push.scale * kLog2E);
             p_stage[(wave_row + row) * p_words + dim / 8] =
-                uvec4(packFloat2x16(f16vec2(lo.xy)), packFloat2x16(f16vec2(lo.zw)), packFloat2x16(f16vec2(hi.xy)), packFloat2x16(f16vec2(hi.zw)));
+                rounded_halves(lo, hi);
         }
         wave_barrier();
         coopMatLoad(queries[f], p_stage, wave_row * p_words, p_words, gl_CooperativeMatrixLayoutRowMajor);

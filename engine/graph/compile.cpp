@@ -47,6 +47,7 @@ void choose_halves(std::span<const Node> nodes, std::vector<ChosenOp>& ops, std:
         std::optional<uint32_t> input, output;
     };
     std::vector<Uses> uses(tensors.size());
+    for (TensorId t = 0; t < tensors.size(); ++t) uses[t].is_f32 = tensors[t].is_external;
     std::vector<Halves> halves;
     for (size_t i = 0; i < nodes.size(); ++i) {
         const auto& [op, policy] = ops[i];
@@ -64,14 +65,12 @@ void choose_halves(std::span<const Node> nodes, std::vector<ChosenOp>& ops, std:
     }
     for (size_t i = 0; i < nodes.size(); ++i) {
         const auto is_half = [&](std::optional<uint32_t> operand) {
-            if (!operand) return false;
-            const TensorId t = nodes[i].operands[*operand];
-            return uses[t].is_half() && !tensors[t].is_external;
+            return operand && uses[nodes[i].operands[*operand]].is_half();
         };
         ops[i].op = kernels::with_halves(std::move(ops[i].op), is_half(halves[i].input), is_half(halves[i].output));
     }
     for (TensorId t = 0; t < tensors.size(); ++t) {
-        if (uses[t].is_half() && !tensors[t].is_external) tensors[t].size_bytes /= 2;
+        if (uses[t].is_half()) tensors[t].size_bytes /= 2;
     }
 }
 

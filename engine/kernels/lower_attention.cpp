@@ -247,6 +247,7 @@ Spec attention_spec(const Attention& op, uint32_t local_size) {
     spec.max_pages = s.max_pages;
     spec.is_split = op.n_splits > 1;
     spec.has_sinks = op.sinks != 0;
+    if constexpr (requires { spec.y_is_half; }) spec.y_is_half = op.y_is_half;
     return spec;
 }
 
@@ -304,7 +305,6 @@ Lowered lower(const Attention& op, const Policy& policy) {
         spec.row_sets = row_sets_of(op.rows_per_tile);
         spec.queries_shared = spec.row_sets * coopmat_registers(op.shape, team, policy) > kCoopmatRegisters;
         dispatch.shader = shader_of("attention_coopmat");
-        spec.y_is_half = op.y_is_half;
         dispatch.specialization = spec_words(spec);
     } else if (const CoopmatTiles& tiles = policy.tiles; op.rows_per_tile == staged_rows(op.shape, policy)) {
         auto spec = attention_spec<shader::AttentionStagedSpec>(op, kCoopmatWaves * tiles.subgroup_size);
@@ -312,14 +312,12 @@ Lowered lower(const Attention& op, const Policy& policy) {
         spec.frag_m = tiles.frag_m;
         spec.frag_n = tiles.frag_n;
         spec.frag_k = tiles.frag_k;
-        spec.y_is_half = op.y_is_half;
         dispatch.shader = shader_of("attention_staged");
         dispatch.specialization = spec_words(spec);
     } else {
         dispatch.shader = shader_of("attention");
         auto spec = attention_spec<shader::AttentionSpec>(op, policy.subgroup_size);
         spec.granules_at_once = granules_at_once(op.shape, policy);
-        spec.y_is_half = op.y_is_half;
         dispatch.specialization = spec_words(spec);
     }
     static_assert(shader::kAttentionCoopmatPushBytes == shader::kAttentionPushBytes &&

@@ -7,6 +7,7 @@
 // which x_is_half says what is there, the constants, and later
 //   void weight_row(uint i, out uint64_t tile, out uint row)    where staged row i (tile_m rows of gate, then of up) begins
 //   uint x_row(uint column)                                     the row of x of a column of the tile
+#include "rounded_halves.glsl"
 #ifndef WEIGHT_CODES // experts: expert_home.glsl
 #define WEIGHT_CODES push.codes
 #define WEIGHT_SCALES push.scales
@@ -21,11 +22,6 @@ const uint n_acc = n_weights * frags_m * frags_n;
 
 void weight_row(uint i, out uint64_t tile, out uint row);
 uint x_row(uint column);
-
-// Eight elements, rounded to nearest: packHalf2x16 truncates on RADV.
-uvec4 rounded_halves(vec4 lo, vec4 hi) {
-    return uvec4(packFloat2x16(f16vec2(lo.xy)), packFloat2x16(f16vec2(lo.zw)), packFloat2x16(f16vec2(hi.xy)), packFloat2x16(f16vec2(hi.zw)));
-}
 
 shared uvec4 a_stage[a_rows * kRowWords];
 shared uvec4 b_stage[tile_n * kRowWords];
