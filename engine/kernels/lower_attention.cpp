@@ -48,11 +48,10 @@ uint32_t coopmat_team(const AttentionShape& shape, const Policy& policy) {
     return 0;
 }
 
-/// Sets of 16 query rows of a wave: two share what is decoded, wherever a step has the rows for them. Splits make up
-/// for the waves that are fewer.
-uint32_t coopmat_row_sets(const AttentionShape& shape, uint32_t n_tokens, uint32_t team) {
-    if (team != 1 || shape.head_size > kMaxTwoSets || shape.v_size() > kMaxTwoSets) return 1;
-    return n_tokens * (shape.n_heads / shape.n_kv_heads) >= 2 * kFragment * kCoopmatWaves ? 2 : 1;
+/// Sets of 16 query rows of a wave: two share what is decoded, which outweighs a dead one. Splits make up for the waves
+/// that are fewer.
+uint32_t coopmat_row_sets(const AttentionShape& shape, uint32_t team) {
+    return team == 1 && shape.head_size <= kMaxTwoSets && shape.v_size() <= kMaxTwoSets ? 2 : 1;
 }
 
 /// The team of tiles of so many rows, which tell what runs.
@@ -173,7 +172,7 @@ uint32_t attention_rows(const AttentionShape& shape, uint32_t n_tokens, const Po
     if (n_tokens >= kCoopmatMinTokens) {
         if (const uint32_t team = coopmat_team(shape, policy); team != 0)
             return std::min(kCoopmatWaves, std::max(1u, kMaxAttentionWaves / team)) * kFragment *
-                   coopmat_row_sets(shape, n_tokens, team);
+                   coopmat_row_sets(shape, team);
         if (const uint32_t rows = staged_rows(shape, policy); rows != 0) return rows;
     }
     return plain_rows(shape, policy);

@@ -52,8 +52,12 @@ void StepShapes::set_splits(models::StepShape& shape, uint32_t longest) const {
     // K/V is split so that a device is filled, eight waves a compute unit; a prefill fills it by itself. A split has
     // a page, or nothing where the pages are no power of two. Powers of two, so that a growing sequence meets few
     // shapes.
-    const uint32_t waves = heads_.n_kv_heads * shape.n_tiles *
-                           (shape.is_decode ? 1 : kernels::attention_waves(heads_, shape.rows_per_tile, policy_));
+    uint32_t waves = heads_.n_kv_heads * shape.n_tiles;
+    if (!shape.is_decode) { // waves whose rows no tile of the step can have leave at once
+        const uint32_t rows = std::min(shape.rows_per_tile, shape.n_tokens * group());
+        waves *= (kernels::attention_waves(heads_, shape.rows_per_tile, policy_) * rows + shape.rows_per_tile - 1) /
+                 shape.rows_per_tile;
+    }
     const uint32_t wanted = (policy_.compute_units * 8 + waves - 1) / waves;
     const uint32_t pages = std::max(1u, (longest + limits_.page_tokens - 1) / limits_.page_tokens);
     shape.n_splits = std::min({policy_.attention_max_splits, std::bit_ceil(wanted), std::bit_ceil(pages)});

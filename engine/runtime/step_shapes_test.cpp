@@ -133,3 +133,12 @@ TEST_CASE("a long prefill on matrices fills the device by itself, a short one is
     CHECK(shapes.shape_for(64, 1, full_tiles / 8, kLong).n_splits == 8);
     CHECK(shapes.shape_for(64, 1, full_tiles / 8, 3 * kPage).n_splits == 4); // no more than the context has pages
 }
+
+TEST_CASE("waves of a tile count as far as a step has rows for them") {
+    const StepShapes shapes = shapes_of(matrix_gpu());
+    const models::StepShape full = shapes.shape_for(32, 1, 1, kLong), half = shapes.shape_for(16, 1, 1, kLong);
+    REQUIRE(full.rows_per_tile == 128); // 32 tokens of four heads
+    REQUIRE(half.rows_per_tile == 128);
+    CHECK(4 * waves_of(full) == kFull);
+    CHECK(2 * waves_of(half) == kFull);
+}

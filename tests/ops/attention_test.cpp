@@ -56,8 +56,7 @@ double limit_of(TensorType type) {
 
 constexpr float kEps = 1e-6f;
 constexpr uint32_t kPageTokens = 64;
-constexpr uint32_t kPrefillRows = 0;             ///< as many rows a tile as the policy gives a long prefill
-constexpr uint32_t kShortPrefillRows = 1u << 31; ///< or a short one
+constexpr uint32_t kPrefillRows = 0; ///< as many rows a tile as the policy gives a prefill
 
 /// Store and attention one after the other, that once more with results in f16, or both in one dispatch (chunks of one
 /// token only).
@@ -151,7 +150,6 @@ double run(const Geometry& g, TensorType type_k, TensorType type_v, const std::v
     kernels::Policy policy = h.policy();
     if (plant) plant(policy);
     if (rows_per_tile == kPrefillRows) rows_per_tile = kernels::attention_rows(shape, 1u << 16, policy);
-    if (rows_per_tile == kShortPrefillRows) rows_per_tile = kernels::attention_rows(shape, 16, policy);
 
     // Per sequence all K and V so far, in float64.
     std::vector<std::vector<double>> all_k(n_sequences), all_v(n_sequences);
@@ -345,54 +343,37 @@ TEST_CASE("sliding windows and sinks, at window and page borders and over splits
     }
 }
 
-namespace {
-
 // What a prefill runs: cooperative matrices where the device's fragment map is known, else the plain kernel.
-void check_prefill(uint32_t rows) {
+TEST_CASE("tiles of a prefill: head sizes, types, windows, sinks, splits, page borders") {
     using enum TensorType;
     using enum kernels::RopeKind;
     const auto limit = [](TensorType k, TensorType v) { return std::max({limit_of(k), limit_of(v), 2e-6}); };
     for (const uint32_t head_size : {64u, 80u, 96u, 112u, 128u}) {
         const Geometry g{6, 2, head_size, head_size, neox, false};
         INFO("head size ", head_size);
-        CHECK(run(g, f16, f16, {{0, 0, 40}}, rows, 1) < limit(f16, f16));
-        CHECK(run(g, f16, f16, {{0, 100, 7}}, rows, 2) < limit(f16, f16));
+        CHECK(run(g, f16, f16, {{0, 0, 40}}, kPrefillRows, 1) < limit(f16, f16));
+        CHECK(run(g, f16, f16, {{0, 100, 7}}, kPrefillRows, 2) < limit(f16, f16));
     }
     const Geometry small{4, 1, 64, 64, norm, false};
     constexpr std::array kTypes{f16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl};
     for (const auto type : kTypes) {
         INFO(format::to_string(type));
-        CHECK(run(small, type, f16, {{0, 70, 5}}, rows, 1) < limit(type, f16));
-        CHECK(run(small, f16, type, {{0, 70, 5}}, rows, 1) < limit(f16, type));
+        CHECK(run(small, type, f16, {{0, 70, 5}}, kPrefillRows, 1) < limit(type, f16));
+        CHECK(run(small, f16, type, {{0, 70, 5}}, kPrefillRows, 1) < limit(f16, type));
         const Geometry large{2, 1, 128, 128, neox, false};
-        CHECK(run(large, type, type, {{0, 37, 9}}, rows, 1) < limit(type, type));
+        CHECK(run(large, type, type, {{0, 37, 9}}, kPrefillRows, 1) < limit(type, type));
         const Geometry odd{2, 2, 96, 96, neox, false};
-        CHECK(run(odd, type, type, {{0, 5, 30}}, rows, 1) < limit(type, type));
+        CHECK(run(odd, type, type, {{0, 5, 30}}, kPrefillRows, 1) < limit(type, type));
     }
     for (const uint32_t window : {1u, 31u, 33u, 65u}) {
         for (const uint32_t splits : {1u, 3u}) {
             INFO("window ", window, " splits ", splits);
             const Geometry g{4, 2, 64, 64, neox, false, window, true};
             const Kernel kernel = window == 33 ? Kernel::two_steps_and_halves : Kernel::two_steps;
-            CHECK(run(g, f16, f16, {{0, 90, 35}}, rows, splits, kernel) < limit(f16, f16));
+            CHECK(run(g, f16, f16, {{0, 90, 35}}, kPrefillRows, splits, kernel) < limit(f16, f16));
         }
     }
-    CHECK(run(small, f16, q8_0, {{0, 90, 1}, {1, 0, 33}, {2, 63, 2}, {3, 31, 17}}, rows, 1) < limit(f16, q8_0));
-}
-
-} // namespace
-
-TEST_CASE("tiles of a prefill: head sizes, types, windows, sinks, splits, page borders") {
-    check_prefill(kPrefillRows);
-}
-
-TEST_CASE("tiles of a short prefill: head sizes, types, windows, sinks, splits, page borders") {
-    // Where the policy has one kind of tiles for both, once is enough.
-    const kernels::AttentionShape shape{
-        .n_heads = 4, .n_kv_heads = 1, .head_size = 64, .type_k = TensorType::f16, .type_v = TensorType::f16};
-    const kernels::Policy policy = harness().policy();
-    if (kernels::attention_rows(shape, 16, policy) != kernels::attention_rows(shape, 1u << 16, policy))
-        check_prefill(kShortPrefillRows);
+    CHECK(run(small, f16, q8_0, {{0, 90, 1}, {1, 0, 33}, {2, 63, 2}, {3, 31, 17}}, kPrefillRows, 1) < limit(f16, q8_0));
 }
 
 // The same where the device's fragment map is not known, or is said not to be.
