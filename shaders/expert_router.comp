@@ -22,8 +22,10 @@ layout(binding = BIND_SLOTS, scalar) writeonly restrict buffer Slots { uint slot
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = 1u, rows_per_lane = 1u;
+#include "router_columns.glsl"
 #include "matvec_loop.glsl"
 #include "matvec_join.glsl"
+#include "normed_columns.glsl"
 #include "expert_route.glsl"
 #include "last_workgroup.glsl"
 

@@ -29,8 +29,10 @@ layout(binding = BIND_HIDDEN, scalar) writeonly restrict buffer Hidden { float h
 
 const uint n_splits = local_size / lanes;
 const uint n_weights = 2u;
+#include "router_columns.glsl"
 #include "matvec_loop.glsl"
 #include "matvec_join.glsl"
+#include "normed_columns.glsl"
 #include "expert_route.glsl"
 #include "last_workgroup.glsl"
 
@@ -61,7 +63,7 @@ void multiply_shared(uint group, uint first_column, uint n_tokens) {
     const uint first_row = group * lanes * rows_per_lane;
     uint x_at[n_columns];
     float squares[n_columns];
-    begin_columns(first_column, n_tokens, x_at, squares);
+    begin_columns(x_at, squares);
     float acc[n_acc];
     [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] = 0.0;
     uint64_t strip_tile[n_decoded]; // of up behind those of gate
@@ -73,10 +75,11 @@ void multiply_shared(uint group, uint first_column, uint n_tokens) {
             strip_tile[g * rows_per_lane + r] = uint64_t(min(row / kStripRows, n_strips - 1u) + g * n_strips) * push.n_blocks;
     }
     accumulate(strip_tile, strip_row, x_at, n_columns, split, n_splits, push.n_blocks, acc);
-    if (!join_splits(lane, split, acc, squares)) return;
+    if (!end_columns(acc, squares)) return;
     [[unroll]] for (uint n = 0; n < n_columns; n++) {
         if (first_column + n >= n_tokens) break;
-        const float scale = is_normed != 0 ? normed_scale(squares[n], push.n_blocks * kBlock, push.eps) : 1.0;
+        if (!has_sums(n, split)) continue;
+        const float scale = column_scale(n, squares);
         [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
             const uint row = first_row + r * lanes + lane;
             if (row >= push.n_hidden) break;
@@ -99,5 +102,9 @@ void main() {
         return;
     }
     multiply_router(gl_WorkGroupID.x, first_column, n_tokens);
+    if (n_splits > 1u && n_columns > group_columns) { // logits of all subgroups, for the first to release
+        memoryBarrierBuffer();
+        barrier();
+    }
     if (is_last(push.arrival_at, push.router_groups * ((n_tokens + n_columns - 1u) / n_columns), gl_SubgroupID)) route_step(n_tokens);
 }

@@ -261,11 +261,9 @@ Push route_push(const ExpertRoute& op, const Policy& policy) {
 
 /// What the kernels that multiply with the router have in common.
 template<class Spec>
-Spec router_spec(const ExpertRoute& op, uint32_t splits, const Policy& policy) {
+Spec router_spec(const ExpertRoute& op, uint32_t splits, uint32_t n_columns, const Policy& policy) {
     auto spec = route_spec<Spec>(op, splits * policy.subgroup_size, policy);
-    spec.n_columns = 1;
-    while (spec.n_columns < op.shape.n_tokens && spec.n_columns < std::min(kFewColumns, policy.matvec_max_columns))
-        spec.n_columns *= 2;
+    spec.n_columns = n_columns;
     spec.has_router_bias = op.router_bias != 0;
     spec.is_normed = op.x_is_normed;
     return spec;
@@ -304,10 +302,11 @@ Lowered lower_router(const ExpertRoute& op, const Policy& policy) {
         VKINFER_ASSERT(ExpertRoute::takes_shared(op.router, shared) && policy.matvec_lanes == policy.subgroup_size);
         const WeightLayout& layout = *find_weight_layout(shared.type);
         const bool int8 = policy.int8_activations && layout.has_int8;
-        const uint32_t splits = std::min(policy.matvec_splits, shared.n_blocks());
-        auto spec = router_spec<shader::ExpertRouterSharedSpec>(op, splits, policy);
-        spec.rows_per_lane = policy.matvec_rows_per_lane;
-        n_columns = spec.n_columns;
+        const MatvecForm form = matvec_form(s.n_tokens, true, int8, policy);
+        const uint32_t splits = std::min(form.splits, shared.n_blocks());
+        n_columns = form.n_columns;
+        auto spec = router_spec<shader::ExpertRouterSharedSpec>(op, splits, n_columns, policy);
+        spec.rows_per_lane = form.rows_per_lane;
         const uint32_t n_hidden = shared.n_rows / 2, group_rows = spec.lanes * spec.rows_per_lane;
         auto push = router_push<shader::ExpertRouterSharedPush>(op, policy);
         push.codes = shared.codes;
@@ -324,8 +323,8 @@ Lowered lower_router(const ExpertRoute& op, const Policy& policy) {
         add_cost(dispatch, shared, s.n_tokens, n_hidden);
     } else {
         const uint32_t splits = policy.is_cpu ? 1 : std::min(kRouterSplits, op.router.n_blocks());
-        const auto spec = router_spec<shader::ExpertRouterSpec>(op, splits, policy);
-        n_columns = spec.n_columns;
+        n_columns = matvec_form(std::min(s.n_tokens, kFewColumns), false, false, policy).n_columns; // few rows: waves
+        const auto spec = router_spec<shader::ExpertRouterSpec>(op, splits, n_columns, policy);
         auto push = router_push<shader::ExpertRouterPush>(op, policy);
         push.codes = op.router.codes;
         push.scales = op.router.scales;

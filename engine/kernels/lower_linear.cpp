@@ -48,23 +48,9 @@ FoldedNorms folded_norms(const Linear& op, const Policy& policy) {
             .parts_out = op.n_columns * op.n_out};
 }
 
-/// What a lane and a workgroup of a mat-vec have.
-struct MatvecForm {
-    uint32_t n_columns = 1, rows_per_lane = 1, splits = 1;
-};
-
 MatvecForm matvec_form(const Linear& op, bool int8, const Policy& policy) {
-    MatvecForm form{.rows_per_lane = policy.matvec_rows_per_lane, .splits = policy.matvec_splits};
-    while (form.n_columns < op.n_columns && form.n_columns < policy.matvec_max_columns) form.n_columns *= 2;
-    if (form.n_columns > kFewColumns) {
-        const bool is_prefill = op.n_columns > kFoldedNormTokens;
-        if (!is_prefill) form.splits = policy.matvec_wide_splits;
-        form.rows_per_lane = policy.matvec_wide_rows_per_lane;
-        // Gate and up are two weights already: four of them cost waves, and decoded to f32 they do not fit.
-        if (op.is_glu && !policy.is_cpu && !(is_prefill && int8)) form.rows_per_lane = ceil_div(form.rows_per_lane, 2);
-        if (op.next_norm != 0)
-            form.rows_per_lane = std::max(form.rows_per_lane, policy.matvec_rows_per_lane); // whole parts
-    }
+    MatvecForm form = matvec_form(op.n_columns, op.is_glu, int8, policy);
+    if (op.next_norm != 0) form.rows_per_lane = std::max(form.rows_per_lane, policy.matvec_rows_per_lane); // whole parts
     form.splits = std::min(form.splits, op.weight.n_blocks()); // no more subgroups on a row than blocks to share
     return form;
 }
@@ -199,6 +185,19 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
 }
 
 } // namespace
+
+MatvecForm matvec_form(uint32_t n_columns, bool is_glu, bool int8, const Policy& policy) {
+    MatvecForm form{.rows_per_lane = policy.matvec_rows_per_lane, .splits = policy.matvec_splits};
+    while (form.n_columns < n_columns && form.n_columns < policy.matvec_max_columns) form.n_columns *= 2;
+    if (form.n_columns > kFewColumns) {
+        const bool is_prefill = n_columns > kFoldedNormTokens;
+        if (!is_prefill) form.splits = policy.matvec_wide_splits;
+        form.rows_per_lane = policy.matvec_wide_rows_per_lane;
+        // Gate and up are two weights already: four of them cost waves, and decoded to f32 they do not fit.
+        if (is_glu && !policy.is_cpu && !(is_prefill && int8)) form.rows_per_lane = ceil_div(form.rows_per_lane, 2);
+    }
+    return form;
+}
 
 bool is_gemm(const Linear& op, const Policy& policy) {
     const bool may_be =

@@ -28,6 +28,12 @@ inline bool direct_has_rest(const CoopmatTiles& tiles, const Weight& weight, con
     return !policy.has_direct_gemm() || weight.n_blocks() % most_blocks != 0;
 }
 
+/// What a lane and a workgroup of a product with few columns have (shaders/include/matvec_loop.glsl).
+struct MatvecForm {
+    uint32_t n_columns = 1, rows_per_lane = 1, splits = 1;
+};
+MatvecForm matvec_form(uint32_t n_columns, bool is_glu, bool int8, const Policy& policy);
+
 /// Whether a product runs on cooperative matrices.
 bool is_gemm(const Linear& op, const Policy& policy);
 bool experts_are_gemms(const ExpertShape& shape, const Policy& policy);

@@ -1,19 +1,26 @@
 // The product of a router with few tokens, for kernels that route behind it: logits[t, e] = W[e, :] . x[t, :] (+ bias[e]).
 // A lane owns n_decoded rows and n_columns columns, and subgroups share K, as in matvec.comp.
-// The includer has the buffers x, parts and logits, push.{bias, n_rows, n_blocks, x_stride, eps, parts_at, n_parts, logits_stride},
-// and router_accumulate(), which adds W . x over the blocks of a subgroup.
+// The includer has the buffers counts, x, parts and logits, push.{bias, n_rows, n_blocks, x_stride, eps, parts_at, n_parts,
+// logits_stride}, router_columns.glsl, and router_accumulate(), which adds W . x over the blocks of a subgroup.
 
-// Where live columns from first_column on begin in x, in vec4, and the subgroup's share of their squares where x is still to be
-// normalised; columns beyond the last repeat it.
-void begin_columns(uint first_column, uint n_tokens, out uint x_at[n_columns], out float squares[n_columns]) {
-    const uint split = gl_SubgroupID; // as NORMED_SHARES names it
+// Where live columns begin in x, in vec4, and the subgroup's share of their squares where x is still to be normalised.
+void begin_columns(out uint x_at[n_columns], out float squares[n_columns]) {
     uint part_at[n_columns];
     [[unroll]] for (uint n = 0; n < n_columns; n++) {
-        const uint column = min(first_column + n, n_tokens - 1u);
-        x_at[n] = column * (push.x_stride / 4u);
-        part_at[n] = push.parts_at + column * push.n_parts;
+        x_at[n] = COLUMN_AT(n);
+        part_at[n] = part_of_column(n);
     }
-    if (is_normed != 0) NORMED_SHARES(parts, part_at, push.n_parts, n_columns, squares)
+    if (has_squares) NORMED_SHARES(parts, part_at, push.n_parts, n_columns, squares)
+}
+
+// By the whole workgroup, after a product: whether this subgroup has sums now (matvec_join.glsl).
+bool end_columns(inout float acc[n_acc], inout float squares[n_columns]) {
+    if (scales_are_shared) share_scales();
+    return join_splits(gl_SubgroupInvocationID, gl_SubgroupID, acc, squares);
+}
+float column_scale(uint n, float squares[n_columns]) {
+    if (scales_are_shared) return column_scales[n];
+    return has_squares ? normed_scale(squares[n], push.n_blocks * kBlock, push.eps) : 1.0;
 }
 
 void multiply_router(uint group, uint first_column, uint n_tokens) {
@@ -22,7 +29,7 @@ void multiply_router(uint group, uint first_column, uint n_tokens) {
     const uint first_row = group * lanes * n_decoded;
     uint x_at[n_columns];
     float squares[n_columns];
-    begin_columns(first_column, n_tokens, x_at, squares);
+    begin_columns(x_at, squares);
     float acc[n_acc];
     [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] = 0.0;
     uint64_t strip_tile[n_decoded];
@@ -33,15 +40,15 @@ void multiply_router(uint group, uint first_column, uint n_tokens) {
         strip_row[r] = row % kStripRows;
     }
     router_accumulate(strip_tile, strip_row, x_at, split, acc);
-    if (!join_splits(lane, split, acc, squares)) return;
+    if (!end_columns(acc, squares)) return;
     [[unroll]] for (uint r = 0; r < n_decoded; r++) {
         const uint row = first_row + r * lanes + lane;
         if (row >= push.n_rows) break;
         const float bias = has_router_bias != 0 ? AddrF32(push.bias).v[row] : 0.0;
         [[unroll]] for (uint n = 0; n < n_columns; n++) {
             if (first_column + n >= n_tokens) break;
-            const float scale = is_normed != 0 ? normed_scale(squares[n], push.n_blocks * kBlock, push.eps) : 1.0;
-            logits[(first_column + n) * push.logits_stride + row] = fma(acc[r * n_columns + n], scale, bias);
+            if (!has_sums(n, split)) continue;
+            logits[(first_column + n) * push.logits_stride + row] = fma(acc[r * n_columns + n], column_scale(n, squares), bias);
         }
     }
 }
