@@ -28,6 +28,7 @@ const uint n_weights = 1u + is_glu;
 const bool kScalesX = is_normed != 0;
 #include "gemm_tile.glsl"
 #include "gemm_direct.glsl"
+#include "normed_sum.glsl"
 shared float c_stage[n_waves * frag_m * frag_n];
 shared float fragment_squares[writes_parts_of != 0 ? tile_m / kFragment * tile_n : 1u]; // of a fragment's rows, by column
 
@@ -41,19 +42,6 @@ void weight_row(uint i, out uint64_t tile, out uint row) {
 uint x_row(uint column) {
     const uint at = min(gl_WorkGroupID.y * tile_n + column, counts[count_index] - 1);
     return gathers != 0 ? rows[at] : at;
-}
-
-float x_scale(uint row, uint share, uint n_shares) {
-    const uint kAtOnce = 16u;
-    const uint from = push.parts_at + row * push.n_parts;
-    float sum = 0.0;
-    for (uint first = share; first < push.n_parts; first += kAtOnce * n_shares) {
-        float part[kAtOnce];
-        [[unroll]] for (uint i = 0; i < kAtOnce; i++) part[i] = parts[from + min(first + i * n_shares, push.n_parts - 1u)];
-        [[unroll]] for (uint i = 0; i < kAtOnce; i++) sum += first + i * n_shares < push.n_parts ? part[i] : 0.0;
-    }
-    [[unroll]] for (uint apart = 1; apart < n_shares; apart *= 2) sum += subgroupShuffleXor(sum, apart);
-    return normed_scale(sum, push.n_blocks * kBlock, push.eps);
 }
 
 void store(uint row, uint column, float value) {

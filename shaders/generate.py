@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Turns the shader manifest into build rules and C++.
 
-    generate.py list  MANIFEST GENDIR           one line per variant for meson:  name;file;-DA_X=1 -IGENDIR/a.x
+    generate.py list  MANIFEST GENDIR           one line per variant for meson:  name;file;-DA_X=1 -IGENDIR/a.x -g0
     generate.py code  MANIFEST GENDIR           kernels.gen.h, one KERNEL.gen.glsl per kernel, and for each value of an
                                                 axis in include_axes a folder AXIS.VALUE with the AXIS.glsl to include, and
-                                                for weights the sizes of a tile
+                                                for weights the sizes of a tile and a folder weight.mixed of all types
     generate.py embed MANIFEST OUT.S OUT.cpp VAL SPIRV...
                                                 checks every module with spirv-val (VAL), then writes an assembler file
                                                 that includes them, the table that finds them by name, and the layouts
@@ -78,6 +78,8 @@ def command_list(manifest):
     for kernel, name, chosen in all_variants(manifest):
         defines = [f"-D{axis.upper()}_{value.upper()}=1" for axis, value in chosen.items()]
         defines += [f"-I{sys.argv[3]}/{axis}.{value}" for axis, value in chosen.items() if axis in manifest["include_axes"]]
+        if chosen.get("weight") != "mixed":  # whose decoders are found by name (engine/kernels/spirv_functions.h)
+            defines.append("-g0")
         print(";".join([name, kernel["file"], " ".join(defines)]))
 
 
@@ -109,6 +111,34 @@ def tile_of(weight):
     sizes = {"kTileElements": weight["tile"], "kTileCodeBytes": 256 * weight["granules"],
              "kTileScaleBytes": 16 * weight["scale_bytes"]}
     return "".join(f"const uint {name} = {value}u;\n" for name, value in sizes.items())
+
+
+def mixed_weights(manifest):
+    """All types in one module: the decoders of each under names of its own, and those that choose by weight_type."""
+    names = list(manifest["weights"])
+    lines = ["// Written by shaders/generate.py from shaders/manifest.json: every type of weight in one module. weight_type says which is",
+             "// decoded: a number of kernels::weight_type_number(), constant where it is set, so that the others vanish.",
+             "uint weight_type;", "uint64_t weight_table;", "#define WEIGHT_TABLE weight_table",
+             "bool weight_has_int8(uint type) {",
+             "    return " + " || ".join(f"type == {i}u" for i, n in enumerate(names) if manifest["weights"][n]["int8"]) + ";",
+             "}"]
+    functions = ["weight_decode", "weight_decode_int8", "weight_decode_halves"]
+    for name in names:
+        lines += [f"#define {function} {name}_{function}" for function in functions]
+        lines += [f'#include "weight/{name}.glsl"', '#include "weight_halves.glsl"']
+        lines += [f"#undef {macro}" for macro in [*functions, "WEIGHT_CODES_SIGNED", "WEIGHT_HALVES_OWN"]]
+    for function, results, used in [
+            ("weight_decode", [("float", "w", "[32]")], names),
+            ("weight_decode_int8", [("uint", "c", "[8]"), ("float", "d", ""), ("float", "m", "")],
+             [n for n in names if manifest["weights"][n]["int8"]]),
+            ("weight_decode_halves", [("f16vec2", "h", "[16]")], names)]:
+        parameters = "".join(f", out {kind} {result}{size}" for kind, result, size in results)
+        arguments = "".join(f", {result}" for _, result, _ in results)
+        lines.append(f"void {function}(uint64_t codes, uint64_t scales, uint64_t tile, uint row{parameters}) {{")
+        for name in used:
+            lines.append(f"    if (weight_type == {names.index(name)}u) {name}_{function}(codes, scales, tile, row{arguments});")
+        lines.append("}")
+    return "\n".join(lines) + "\n"
 
 
 def header_of(manifest):
@@ -152,6 +182,8 @@ def code(manifest, directory):
             write_if_changed(os.path.join(folder, f"{axis}.glsl"), f'#include "{axis}/{value}.glsl"\n')
     for name, weight in manifest["weights"].items():
         write_if_changed(os.path.join(directory, f"weight.{name}", "weight_tile.glsl"), tile_of(weight))
+    os.makedirs(os.path.join(directory, "weight.mixed"), exist_ok=True)
+    write_if_changed(os.path.join(directory, "weight.mixed", "weight.glsl"), mixed_weights(manifest))
     write_if_changed(os.path.join(directory, "kernels.gen.h"), header_of(manifest))
 
 

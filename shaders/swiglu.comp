@@ -1,5 +1,5 @@
 #version 460
-// y = activation(gate, up)    all (n_tokens * rows_per_count, stride), gate and up f32
+// y = activation(gate, up)    gate, up: f32 in rows of `stride`, those of up from up_at on; y: (n_tokens * rows_per_count, n_cols)
 #include "common.glsl"
 #include "swiglu.gen.glsl"
 #include "activation.glsl"
@@ -14,5 +14,5 @@ void main() {
     const uint row = gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y;
     const uint i = gl_GlobalInvocationID.x;
     if (row >= counts[kCountTokens] * rows_per_count || i >= push.n_cols) return;
-    store_y(row * push.stride + i, gated(activation, gate[row * push.stride + i], up[row * push.stride + i]));
+    store_y(row * push.n_cols + i, gated(activation, gate[row * push.stride + i], up[row * push.stride + push.up_at + i]));
 }

@@ -28,7 +28,7 @@ Graph chain(uint32_t n_layers) {
         g.add("gate", kernels::GatherRows{4, 64, 64, 64}, {counts, outputs, n, a});
         g.add("up", kernels::GatherRows{4, 64, 64, 64}, {counts, outputs, n, b});
         const TensorId y = g.activation("y", bytes);
-        g.add("swiglu", kernels::SwiGlu{4, 64, 64}, {counts, a, b, y});
+        g.add("swiglu", kernels::SwiGlu{.n_tokens = 4, .n_cols = 64, .stride = 64}, {counts, a, b, y});
         x = y;
     }
     const TensorId result = g.external("result", bytes);

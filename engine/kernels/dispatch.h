@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/shader_library.h"
+#include "kernels/weight_layout.h"
 
 #include <array>
 #include <cstddef>
@@ -22,7 +23,8 @@ struct OperandAccess {
 struct Dispatch {
     const ShaderInfo* shader = nullptr;
     std::vector<uint32_t> specialization;
-    uint32_t subgroup_size = 0; ///< 0: the driver's default
+    std::vector<const WeightLayout*> weights; ///< what is decoded, where the shader knows every type
+    uint32_t subgroup_size = 0;               ///< 0: the driver's default
     std::vector<std::byte> push;
     std::vector<uint32_t> bindings;     ///< operand of each binding of the shader
     std::vector<OperandAccess> unbound; ///< operands reached by address (KV pools)

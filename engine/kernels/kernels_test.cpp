@@ -2,6 +2,7 @@
 #include "kernels/ops.h"
 #include "kernels/policy.h"
 #include "kernels/shader_library.h"
+#include "kernels/spirv_functions.h"
 #include "kernels/spirv_reflection.h"
 
 #include <algorithm>
@@ -32,6 +33,31 @@ TEST_CASE("every shader has the bindings, push constants and specialisation cons
             if (!writes(shader.bindings[number].access)) CHECK(binding.is_readonly);
         }
     }
+}
+
+TEST_CASE("functions are cut out of a module by name, with their calls") {
+    for (const char* name : {"matvec_mixed.mixed", "gemm_mixed.mixed"}) {
+        const ShaderInfo* shader = find_shader(name);
+        REQUIRE(shader != nullptr);
+        std::set<std::string> names;
+        const auto note = [&](std::string_view function) {
+            names.emplace(function.substr(0, function.find('(')));
+            return false;
+        };
+        const auto whole = without_functions(shader->spirv, note); // names go, nothing else
+        CHECK(names.contains("q4_k_weight_decode" + std::string(name[0] == 'g' ? "_halves" : "_int8")));
+        const auto cut = without_functions(
+            shader->spirv, [](std::string_view function) { return function.contains("_weight_decode"); });
+        CHECK(3 * cut.size() < 2 * whole.size());
+        const SpirvInterface before = reflect(shader->spirv), after = reflect(cut);
+        CHECK(after.spec_ids == before.spec_ids);
+        CHECK(after.push_bytes == before.push_bytes);
+        CHECK(after.bindings.size() == before.bindings.size());
+        CHECK(without_functions(cut, note) == cut); // no names left
+    }
+    CHECK_THROWS_AS(without_functions(std::vector<uint32_t>{1, 2, 3}, [](auto) { return false; }), Error);
+    const auto some = find_shader("matvec_mixed.mixed")->spirv;
+    CHECK_THROWS_AS(without_functions(some.first(6), [](auto) { return false; }), Error);
 }
 
 TEST_CASE("shaders are found by name") {

@@ -15,6 +15,15 @@ const WeightLayout& layout_of(const Weight& weight) {
     return *layout;
 }
 
+/// The matrices of a product, one above the other.
+std::vector<Weight> parts_of(const Linear& op) {
+    std::vector<Weight> parts{op.weight};
+    for (const Weight& weight : op.below) {
+        if (weight) parts.push_back(weight);
+    }
+    return parts;
+}
+
 uint64_t weight_bytes(const Weight& weight) {
     const WeightLayout& layout = layout_of(weight);
     return weight_code_bytes(layout, weight.n_rows, weight.n_cols) +
@@ -25,8 +34,12 @@ uint64_t weight_bytes(const Weight& weight) {
 void set_cost(Dispatch& dispatch, const Linear& op) {
     const uint64_t x_bytes = (op.x_is_half ? 2 : 4) * uint64_t{op.weight.n_cols};
     const uint64_t y_bytes = (op.y_is_half ? 2 : op.has_residual ? 8 : 4) * uint64_t{op.n_out};
-    dispatch.bytes = weight_bytes(op.weight) + op.n_columns * (x_bytes + y_bytes);
-    dispatch.flops = uint64_t{2} * op.weight.n_rows * op.weight.n_cols * op.n_columns;
+    dispatch.bytes = op.n_columns * (x_bytes + y_bytes);
+    dispatch.flops = 0;
+    for (const Weight& weight : parts_of(op)) {
+        dispatch.bytes += weight_bytes(weight);
+        dispatch.flops += uint64_t{2} * weight.n_rows * weight.n_cols * op.n_columns;
+    }
 }
 
 // Operands of Linear that are always there; those for norms and gathering follow, then its scratch.
@@ -50,9 +63,81 @@ FoldedNorms folded_norms(const Linear& op, const Policy& policy) {
 
 MatvecForm matvec_form(const Linear& op, bool int8, const Policy& policy) {
     MatvecForm form = matvec_form(op.n_columns, op.is_glu, int8, policy);
-    if (op.next_norm != 0) form.rows_per_lane = std::max(form.rows_per_lane, policy.matvec_rows_per_lane); // whole parts
+    if (op.next_norm != 0)
+        form.rows_per_lane = std::max(form.rows_per_lane, policy.matvec_rows_per_lane); // whole parts
     form.splits = std::min(form.splits, op.weight.n_blocks()); // no more subgroups on a row than blocks to share
     return form;
+}
+
+/// What both kernels of matrices of different types have in common: types and addresses of the parts, and workgroups
+/// of `group_rows` rows of one part each.
+template<class Spec, class Push>
+void set_parts(const Linear& op, uint32_t group_rows, const Policy& policy, Spec& spec, Push& push,
+               Dispatch& dispatch) {
+    VKINFER_ASSERT(!op.is_glu && !op.has_residual && !op.keeps_f32 && !op.gathers && op.next_norm == 0 &&
+                   op.y_offset == 0 && op.columns == RowCount::tokens);
+    const std::vector<Weight> parts = parts_of(op);
+    const Weight& first = parts[0];
+    const auto type_of = [&](size_t part) { // one that is not there has the type of the last
+        return weight_type_number(layout_of(parts[std::min(part, parts.size() - 1)]));
+    };
+    const auto weight_of = [&](size_t part) { return part < parts.size() ? parts[part] : Weight{}; };
+    spec.type_0 = type_of(0);
+    spec.type_1 = type_of(1);
+    spec.type_2 = type_of(2);
+    spec.has_bias = op.bias != 0;
+    spec.is_normed = op.x_is_normed;
+    const FoldedNorms norms = folded_norms(op, policy);
+    const Weight second = weight_of(1), third = weight_of(2);
+    push = {.codes_0 = first.codes,
+            .scales_0 = first.scales,
+            .table_0 = first.table,
+            .codes_1 = second.codes,
+            .scales_1 = second.scales,
+            .table_1 = second.table,
+            .codes_2 = third.codes,
+            .scales_2 = third.scales,
+            .table_2 = third.table,
+            .bias = op.bias,
+            .n_rows_0 = first.n_rows,
+            .n_rows_1 = second.n_rows,
+            .n_rows_2 = third.n_rows,
+            .n_blocks = first.n_blocks(),
+            .x_stride = op.x_stride,
+            .y_stride = op.y_stride,
+            .eps = op.eps,
+            .parts_at = norms.parts_at,
+            .n_parts = norms.n_parts};
+    dispatch.bindings = {kCounts, kX, kY, kX};
+    dispatch.groups[0] = 0;
+    uint32_t n_rows = 0;
+    for (const Weight& part : parts) {
+        dispatch.weights.push_back(&layout_of(part));
+        VKINFER_ASSERT(part.n_cols == first.n_cols && part.row_scales == 0);
+        dispatch.groups[0] += ceil_div(part.n_rows, group_rows);
+        n_rows += part.n_rows;
+    }
+    VKINFER_ASSERT(n_rows == op.n_out);
+    set_cost(dispatch, op);
+}
+
+Lowered lower_mixed_matvec(const Linear& op, const Policy& policy) {
+    const MatvecForm form = matvec_form(op, policy.int8_activations, policy);
+    shader::MatvecMixedSpec spec;
+    spec.lanes = policy.matvec_lanes;
+    spec.local_size = policy.matvec_lanes * form.splits;
+    spec.rows_per_lane = form.rows_per_lane;
+    spec.n_columns = form.n_columns;
+    spec.int8 = policy.int8_activations;
+    shader::MatvecMixedPush push;
+    Dispatch dispatch;
+    set_parts(op, spec.lanes * spec.rows_per_lane, policy, spec, push, dispatch);
+    dispatch.shader = shader_of("matvec_mixed.mixed");
+    dispatch.specialization = spec_words(spec);
+    dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    dispatch.push = push_bytes(push, shader::kMatvecMixedPushBytes);
+    dispatch.groups[1] = ceil_div(op.n_columns, spec.n_columns);
+    return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {}};
 }
 
 Lowered lower_matvec(const Linear& op, const Policy& policy) {
@@ -122,6 +207,32 @@ CoopmatTiles direct_tiles(const Linear& op, const Policy& policy) {
     while (tiles.tile_n > 32 && !fills()) tiles.tile_n /= 2;
     tiles.wave_n = tiles.tile_n;
     return tiles;
+}
+
+Lowered lower_mixed_coopmat(const Linear& op, const Policy& policy) {
+    VKINFER_ASSERT(policy.has_direct_gemm() && op.n_columns <= kFoldedNormTokens && !op.x_is_half && !op.y_is_half);
+    const CoopmatTiles tiles = direct_tiles(op, policy);
+    shader::GemmMixedSpec spec{.local_size = tiles.local_size(),
+                               .subgroup_size = tiles.subgroup_size,
+                               .frag_m = tiles.frag_m,
+                               .frag_n = tiles.frag_n,
+                               .frag_k = tiles.frag_k,
+                               .tile_m = tiles.tile_m,
+                               .tile_n = tiles.tile_n,
+                               .wave_m = tiles.wave_m,
+                               .wave_n = tiles.wave_n,
+                               .k_groups = policy.fragments.k_groups,
+                               .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
+                               .has_rest = direct_has_rest(tiles, op.weight, policy)};
+    shader::GemmMixedPush push;
+    Dispatch dispatch;
+    set_parts(op, tiles.tile_m, policy, spec, push, dispatch);
+    dispatch.shader = shader_of("gemm_mixed.mixed");
+    dispatch.specialization = spec_words(spec);
+    dispatch.subgroup_size = policy.require_subgroup_size ? tiles.subgroup_size : 0;
+    dispatch.push = push_bytes(push, shader::kGemmMixedPushBytes);
+    dispatch.groups[1] = ceil_div(op.n_columns, tiles.tile_n);
+    return {.dispatches = {std::move(dispatch)}, .scratch_bytes = {}};
 }
 
 Lowered lower_coopmat(const Linear& op, const Policy& policy) {
@@ -206,6 +317,7 @@ bool is_gemm(const Linear& op, const Policy& policy) {
 }
 
 Lowered lower(const Linear& op, const Policy& policy) {
+    if (op.is_mixed()) return is_gemm(op, policy) ? lower_mixed_coopmat(op, policy) : lower_mixed_matvec(op, policy);
     // The builder keeps those apart.
     VKINFER_ASSERT(!(op.is_glu && (op.bias != 0 || op.weight.row_scales != 0 || op.has_residual)));
     VKINFER_ASSERT(op.weight.n_rows == op.n_out * (op.is_glu ? 2 : 1));

@@ -45,7 +45,7 @@ Lowered lower(const RmsNorm& op, const Policy& policy) {
 }
 
 Lowered lower(const SwiGlu& op, const Policy&) {
-    const shader::SwigluPush push{.n_cols = op.n_cols, .stride = op.stride};
+    const shader::SwigluPush push{.n_cols = op.n_cols, .stride = op.stride, .up_at = op.up_at};
     const shader::SwigluSpec spec{.rows_per_count = op.rows_per_token,
                                   .activation = static_cast<uint32_t>(op.activation),
                                   .y_is_half = op.y_is_half};

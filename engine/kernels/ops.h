@@ -7,6 +7,7 @@
 #include "kernels/policy.h"
 #include "kernels/weight_layout.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <variant>
@@ -50,6 +51,9 @@ struct RmsNorm {
 /// y; with next_norm y's NormedRows (y_stride = n_out then); with gathers the row of x for each column.
 struct Linear {
     Weight weight; ///< is_glu: 2 * n_out rows, gate first
+    /// Matrices of other types whose rows follow, n_out with those of `weight`; for a step's tokens up to
+    /// kFoldedNormTokens, where of all options there are only the bias and x_is_normed.
+    std::array<Weight, 2> below{};
     uint32_t n_out = 0;
     uint32_t n_columns = 0; ///< most tokens at once
     uint32_t x_stride = 0;
@@ -67,17 +71,19 @@ struct Linear {
     bool gathers = false;
     bool x_is_half = false; ///< see half_input()
     bool y_is_half = false;
+    bool is_mixed() const { return static_cast<bool>(below[0]); }
     bool folds_norm() const { return x_is_normed || next_norm != 0 || gathers; }
 };
 
 /// Activations of gated products; numbers as in shaders/include/activation.glsl.
 enum class Activation : uint32_t { none = 0, silu = 1, clamped_silu = 2 };
 
-/// y = activation(gate, up).  Operands: counts, gate, up, y, all (n_tokens * rows_per_token, stride).
+/// y = activation(gate, up).  Operands: counts, gate and up in rows of `stride`, y (n_tokens * rows_per_token, n_cols).
 struct SwiGlu {
     uint32_t n_tokens = 0;
     uint32_t n_cols = 0;
     uint32_t stride = 0;
+    uint32_t up_at = 0; ///< first element of a row of up: gate and up may be parts of the same rows
     uint32_t rows_per_token = 1;
     Activation activation = Activation::silu;
     bool y_is_half = false;

@@ -1,8 +1,11 @@
 #include "kernels/pipeline_store.h"
 
 #include "gpu/device.h"
+#include "kernels/spirv_functions.h"
 
+#include <algorithm>
 #include <format>
+#include <string_view>
 
 namespace vkinfer::kernels {
 
@@ -15,6 +18,17 @@ std::string full_name(const ShaderInfo& shader, const std::vector<uint32_t>& spe
     return name;
 }
 
+/// The module without decoders of types that the dispatch has none of: most of what a driver would read.
+std::vector<uint32_t> spirv_of(const Dispatch& dispatch) {
+    return without_functions(dispatch.shader->spirv, [&](std::string_view name) {
+        const auto is_decoder_of = [&](const WeightLayout* layout) {
+            return name.starts_with(std::string(layout->shader_name) + "_weight_decode");
+        };
+        return std::ranges::any_of(all_weight_layouts(), [&](const auto& layout) { return is_decoder_of(&layout); }) &&
+               std::ranges::none_of(dispatch.weights, is_decoder_of);
+    });
+}
+
 } // namespace
 
 const gpu::Pipeline& PipelineStore::get(const Dispatch& dispatch) {
@@ -24,7 +38,8 @@ const gpu::Pipeline& PipelineStore::get(const Dispatch& dispatch) {
         const ShaderInfo& shader = *dispatch.shader;
         gpu::PipelineDesc desc;
         desc.name = full_name(shader, dispatch.specialization);
-        desc.spirv = shader.spirv;
+        const std::vector<uint32_t> cut = dispatch.weights.empty() ? std::vector<uint32_t>{} : spirv_of(dispatch);
+        desc.spirv = cut.empty() ? shader.spirv : cut;
         desc.specialization = dispatch.specialization;
         desc.push_bytes = shader.push_bytes;
         desc.n_bindings = shader.n_bindings;

@@ -19,6 +19,10 @@ const WeightLayout* find_weight_layout(format::TensorType type) {
     return nullptr;
 }
 
+uint32_t weight_type_number(const WeightLayout& layout) {
+    return static_cast<uint32_t>(&layout - all_weight_layouts().data());
+}
+
 std::string supported_weight_types() {
     std::string names;
     for (const WeightLayout& layout : all_weight_layouts()) {

@@ -29,6 +29,8 @@ struct WeightLayout {
 std::span<const WeightLayout> all_weight_layouts();
 /// The layout of a type, or null when no kernel decodes it.
 const WeightLayout* find_weight_layout(format::TensorType type);
+/// Its number in shaders that take every type (weight_type in what shaders/generate.py writes).
+uint32_t weight_type_number(const WeightLayout& layout);
 /// "F32, F16, ...": for messages.
 std::string supported_weight_types();
 

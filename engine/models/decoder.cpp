@@ -2,9 +2,11 @@
 
 #include "format/gguf_file.h"
 #include "models/experts.h"
+#include "models/products.h"
 #include "models/stream.h"
 #include "models/tensor_needs.h"
 
+#include <array>
 #include <format>
 
 namespace vkinfer::models {
@@ -158,27 +160,13 @@ private:
         return {.rows = y};
     }
 
-    /// y = W x (+ bias), y of its own width.
-    kernels::Linear linear(const kernels::Weight& weight, uint32_t n_out, uint32_t y_stride) const {
-        return {.weight = weight,
-                .n_out = n_out,
-                .n_columns = shape_.n_tokens,
-                .x_stride = weight.n_cols,
-                .y_stride = y_stride};
-    }
-
-    kernels::Linear linear(const kernels::Weight& weight, uint32_t n_out, uint32_t y_stride,
-                           const NormedInput& n) const {
-        kernels::Linear op = linear(weight, n_out, y_stride);
-        n.apply(op);
-        return op;
-    }
+    Products products() { return {g_, w_, shape_, counts_}; }
 
     /// x + W n (+ bias), before the norm `next`.
     Stream add_linear(const std::string& key, const std::string& bias, graph::TensorId n, graph::TensorId x,
                       const std::string& next) {
         const kernels::Weight weight = w_.matrix(key);
-        kernels::Linear op = linear(weight, c_.n_embd, c_.n_embd);
+        kernels::Linear op = products().linear(weight, c_.n_embd, c_.n_embd);
         op.bias = w_.vector(bias);
         op.has_residual = true;
         op.next_norm = folded_norm(next);
@@ -197,23 +185,13 @@ private:
 
         const uint32_t width = c_.qkv_width();
         const graph::TensorId qkv = activation(blk(il, "qkv"), width);
-        const uint64_t bias = w_.vector(blk(il, "attn_qkv.bias"));
-        if (const kernels::Weight stacked = w_.matrix(blk(il, "qkv"))) {
-            kernels::Linear op = linear(stacked, width, width, n);
-            op.bias = bias;
-            g_.add(blk(il, "attn_qkv"), op, {counts_, n.rows, qkv, qkv});
-        } else { // of several types: files often keep V in a finer one
-            uint32_t offset = 0;
-            for (const char* name : {"attn_q.weight", "attn_k.weight", "attn_v.weight"}) {
-                const kernels::Weight weight = w_.matrix(blk(il, name));
-                if (!weight) continue; // with the one before it
-                kernels::Linear op = linear(weight, weight.n_rows, width, n);
-                op.y_offset = offset;
-                op.bias = bias == 0 ? 0 : bias + uint64_t{4} * offset;
-                g_.add(blk(il, name), op, {counts_, n.rows, qkv, qkv});
-                offset += weight.n_rows;
-            }
-        }
+        const std::array parts{blk(il, "attn_q.weight"), blk(il, "attn_k.weight"), blk(il, "attn_v.weight")};
+        products().add_stack({.name = blk(il, "attn_qkv"),
+                              .whole = blk(il, "qkv"),
+                              .parts = parts,
+                              .width = width,
+                              .bias = w_.vector(blk(il, "attn_qkv.bias"))},
+                             n, qkv);
 
         const kernels::AttentionShape shape{.n_heads = c_.n_heads,
                                             .n_kv_heads = c_.n_kv_heads,
@@ -264,30 +242,16 @@ private:
                                  n, x.x, folded_norm(norm_after(il)));
         }
         const graph::TensorId hidden = activation(blk(il, "ffn_hidden"), c_.n_ff);
-        const uint64_t gate_bias = w_.vector(blk(il, "ffn_gate.bias"));
-        const uint64_t up_bias = w_.vector(blk(il, "ffn_up.bias"));
-        const kernels::Weight stacked = w_.matrix(blk(il, "gate_up"));
-        if (stacked && stacked.row_scales == 0 && gate_bias == 0 && up_bias == 0) {
-            kernels::Linear op = linear(stacked, c_.n_ff, c_.n_ff, n);
-            op.is_glu = true;
-            g_.add(blk(il, "ffn_gate_up"), op, {counts_, n.rows, hidden, hidden});
-        } else {
-            const graph::TensorId gate = activation(blk(il, "ffn_gate"), c_.n_ff);
-            const graph::TensorId up = activation(blk(il, "ffn_up"), c_.n_ff);
-            kernels::Linear gate_op = linear(half(stacked, blk(il, "ffn_gate.weight"), 0), c_.n_ff, c_.n_ff, n);
-            gate_op.bias = gate_bias;
-            g_.add(blk(il, "ffn_gate"), gate_op, {counts_, n.rows, gate, gate});
-            kernels::Linear up_op = linear(half(stacked, blk(il, "ffn_up.weight"), 1), c_.n_ff, c_.n_ff, n);
-            up_op.bias = up_bias;
-            g_.add(blk(il, "ffn_up"), up_op, {counts_, n.rows, up, up});
-            g_.add(blk(il, "swiglu"), kernels::SwiGlu{shape_.n_tokens, c_.n_ff, c_.n_ff}, {counts_, gate, up, hidden});
-        }
+        products().add_gated({.name = blk(il, "ffn_gate_up"),
+                              .swiglu = blk(il, "swiglu"),
+                              .whole = blk(il, "gate_up"),
+                              .gate = blk(il, "ffn_gate.weight"),
+                              .up = blk(il, "ffn_up.weight"),
+                              .width = c_.n_ff,
+                              .gate_bias = w_.vector(blk(il, "ffn_gate.bias")),
+                              .up_bias = w_.vector(blk(il, "ffn_up.bias"))},
+                             n, hidden);
         return add_linear(blk(il, "ffn_down.weight"), blk(il, "ffn_down.bias"), hidden, x.x, norm_after(il));
-    }
-
-    /// Gate (0) or up (1) of a stacked weight, or the matrix of that name.
-    kernels::Weight half(const kernels::Weight& stacked, const std::string& name, uint32_t which) const {
-        return stacked ? kernels::slice_rows(stacked, which * c_.n_ff, c_.n_ff) : w_.matrix(name);
     }
 
     void head(const Stream& x) {
@@ -296,7 +260,7 @@ private:
         const graph::TensorId logits = g_.external(std::string(kExternalLogits), uint64_t{4} * n * c_.n_vocab);
         kernels::Weight weight = w_.matrix("output.weight");
         if (!weight) weight = w_.matrix("token_embd.weight");
-        kernels::Linear op = linear(weight, c_.n_vocab, c_.n_vocab);
+        kernels::Linear op = products().linear(weight, c_.n_vocab, c_.n_vocab);
         op.n_columns = n;
         op.columns = kernels::RowCount::outputs;
         op.bias = w_.vector("output.bias");

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "format/gguf_file.h"
+#include "models/products.h"
 #include "models/tensor_needs.h"
 
 #include <algorithm>
@@ -201,8 +202,9 @@ class ExpertBuilder {
 public:
     ExpertBuilder(graph::Graph& graph, const BuildInput& input, uint32_t layer, graph::TensorId counts,
                   const Arrivals& arrivals)
-        : g_(graph), c_(input.config), e_(input.config.experts), w_(input.weights), n_tokens_(input.shape.n_tokens),
-          il_(layer), counts_(counts), arrivals_(arrivals),
+        : g_(graph), c_(input.config), e_(input.config.experts), w_(input.weights),
+          products_(graph, input.weights, input.shape, counts), n_tokens_(input.shape.n_tokens), il_(layer),
+          counts_(counts), arrivals_(arrivals),
           n_joined_(e_.n_ff_shared == 0 || w_.matrix(key("ffn_down_shexp.weight")) ? 0 : e_.n_ff_shared / e_.n_ff),
           shape_{.n_tokens = n_tokens_,
                  .n_experts = e_.n + n_joined_,
@@ -286,27 +288,15 @@ private:
     }
     uint32_t logits_stride() const { return e_.n + shape_.has_shared_gate; }
 
-    kernels::Linear linear(const kernels::Weight& weight, uint32_t n_out, uint32_t y_stride) const {
-        return {
-            .weight = weight, .n_out = n_out, .n_columns = n_tokens_, .x_stride = weight.n_cols, .y_stride = y_stride};
-    }
-
-    kernels::Linear linear(const kernels::Weight& weight, uint32_t n_out, uint32_t y_stride,
-                           const NormedInput& n) const {
-        kernels::Linear op = linear(weight, n_out, y_stride);
-        n.apply(op);
-        return op;
-    }
-
     graph::TensorId router(const NormedInput& n) {
         const graph::TensorId logits = rows("router_logits", logits_stride());
         const kernels::Weight weight = w_.matrix(key("ffn_gate_inp.weight"));
-        kernels::Linear op = linear(weight, weight.n_rows, logits_stride(), n);
+        kernels::Linear op = products_.linear(weight, weight.n_rows, logits_stride(), n);
         op.bias = w_.vector(key("ffn_gate_inp.bias"));
         op.keeps_f32 = true;
         g_.add(key("ffn_gate_inp"), op, {counts_, n.rows, logits, logits});
         if (weight.n_rows < logits_stride()) {
-            kernels::Linear gate = linear(w_.matrix(key("ffn_gate_inp_shexp.weight")), 1, logits_stride(), n);
+            kernels::Linear gate = products_.linear(w_.matrix(key("ffn_gate_inp_shexp.weight")), 1, logits_stride(), n);
             gate.y_offset = e_.n;
             gate.keeps_f32 = true;
             g_.add(key("ffn_gate_inp_shexp"), gate, {counts_, n.rows, logits, logits});
@@ -317,28 +307,20 @@ private:
     graph::TensorId shared_gate_up(const NormedInput& n) {
         const uint32_t width = e_.n_ff_shared;
         const graph::TensorId hidden = rows("ffn_hidden_shexp", width);
-        const kernels::Weight stacked = w_.matrix(key("gate_up_shexp"));
-        if (stacked && stacked.row_scales == 0) {
-            kernels::Linear op = linear(stacked, width, width, n);
-            op.is_glu = true;
-            g_.add(key("ffn_gate_up_shexp"), op, {counts_, n.rows, hidden, hidden});
-            return hidden;
-        }
-        const graph::TensorId gate = rows("ffn_gate_shexp", width), up = rows("ffn_up_shexp", width);
-        const auto half = [&](const char* name, uint32_t which) {
-            return stacked ? kernels::slice_rows(stacked, which * width, width) : w_.matrix(key(name));
-        };
-        g_.add(key("ffn_gate_shexp"), linear(half("ffn_gate_shexp.weight", 0), width, width, n),
-               {counts_, n.rows, gate, gate});
-        g_.add(key("ffn_up_shexp"), linear(half("ffn_up_shexp.weight", 1), width, width, n), {counts_, n.rows, up, up});
-        g_.add(key("swiglu_shexp"), kernels::SwiGlu{n_tokens_, width, width}, {counts_, gate, up, hidden});
+        products_.add_gated({.name = key("ffn_gate_up_shexp"),
+                             .swiglu = key("swiglu_shexp"),
+                             .whole = key("gate_up_shexp"),
+                             .gate = key("ffn_gate_shexp.weight"),
+                             .up = key("ffn_up_shexp.weight"),
+                             .width = width},
+                            n, hidden);
         return hidden;
     }
 
     /// x + shared(n), or shared(n) alone where a gate is still to come.
     graph::TensorId shared_down(graph::TensorId hidden, graph::TensorId x) {
         const graph::TensorId y = rows("ffn_down_shexp", c_.n_embd);
-        kernels::Linear op = linear(w_.matrix(key("ffn_down_shexp.weight")), c_.n_embd, c_.n_embd);
+        kernels::Linear op = products_.linear(w_.matrix(key("ffn_down_shexp.weight")), c_.n_embd, c_.n_embd);
         op.has_residual = !e_.shared_is_gated;
         g_.add(key("ffn_down_shexp"), op, {counts_, hidden, op.has_residual ? x : y, y},
                op.has_residual ? std::optional(std::pair{2u, 3u}) : std::nullopt);
@@ -402,6 +384,7 @@ private:
     const ModelConfig& c_;
     const ExpertConfig& e_;
     const LoadedModel& w_;
+    const Products products_;
     const uint32_t n_tokens_;
     const uint32_t il_;
     const graph::TensorId counts_;

@@ -9,7 +9,9 @@
 // Same interface as gemm_tile.glsl, whose constants it uses; frag_m, frag_n and frag_k are 16. And with kScalesX, rows of x are
 // multiplied on their way by
 //   float x_scale(uint row, uint share, uint n_shares)    n_shares neighbouring lanes, each with its share, ask for the same row
+#if !WEIGHT_MIXED
 #include "weight_halves.glsl"
+#endif
 
 const uint kFragment = 16u;
 const uint n_groups = k_groups > 0 ? k_groups : 1u;

@@ -1,3 +1,6 @@
+#ifndef VKINFER_IQ4
+#define VKINFER_IQ4
+
 #include "iq4_level.glsl"
 void iq4_levels(uvec4 q, out uint c[8]) {
     uint n[8];
@@ -7,3 +10,4 @@ void iq4_levels(uvec4 q, out uint c[8]) {
         [[unroll]] for (uint b = 0; b < 4; b++) c[i] |= iq4_level((n[i] >> (8 * b)) & 15u) << (8 * b);
     }
 }
+#endif

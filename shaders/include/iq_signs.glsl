@@ -1,4 +1,7 @@
 // Eight elements of the IQ2 and IQ3 types: value bytes of a codebook and a byte of signs -> signed bytes.
+#ifndef VKINFER_IQ_SIGNS
+#define VKINFER_IQ_SIGNS
+
 #include "codebook.glsl"
 
 // The sign byte of a 7-bit index: an eighth sign makes the number of minus signs even.
@@ -17,3 +20,4 @@ void put_signed(uvec2 values, uint signs, uint group, inout uint c[8]) {
 
 // The entries of elements 0 to 3 and 4 to 7, each with gaps for the other.
 uvec2 join_entries(uvec2 first, uvec2 second) { return first | second << 8; }
+#endif

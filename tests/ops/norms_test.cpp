@@ -177,6 +177,85 @@ TEST_CASE("products take rows whose norm is folded in") {
     }
 }
 
+namespace {
+
+/// Matrices of these types one above the other, with a bias, behind a norm or as they are: one product.
+void check_mixed(const std::vector<format::TensorType>& types, const std::vector<uint32_t>& n_rows, uint32_t n_cols,
+                 uint32_t n_columns, bool is_normed, const Folding& folding) {
+    OpHarness& h = harness();
+    const kernels::Policy& policy = folding.policy;
+    const uint32_t n_live = n_columns > 2 ? n_columns - 2 : n_columns;
+    const Rows rows(n_columns, n_cols, policy, 41);
+    const gpu::Buffer plain = h.buffer(rows.x);
+    const std::vector<double> x =
+        is_normed ? rows.values(n_columns) : std::vector<double>(rows.x.begin(), rows.x.end());
+    std::vector<TestWeight> parts;
+    std::vector<std::vector<double>> expected_parts;
+    uint32_t n_out = 0;
+    std::string name = folding.name;
+    for (size_t i = 0; i < types.size(); ++i) {
+        name += std::format(", {} x {}", n_rows[i], format::to_string(types[i]));
+        parts.push_back(h.weight(types[i], n_rows[i], n_cols, 50 + static_cast<uint32_t>(i)));
+        expected_parts.push_back(products(parts.back(), x, n_live, n_rows[i], n_cols));
+        n_out += n_rows[i];
+    }
+    INFO(name, " columns ", n_columns, " normed ", is_normed);
+    const std::vector<float> bias = random_floats(n_out, 42);
+    const gpu::Buffer bias_buffer = h.buffer(bias), counts = h.buffer(std::vector<uint32_t>{n_live, 0, 0, 0});
+    const gpu::Buffer y = h.buffer(uint64_t{4} * n_columns * n_out);
+    kernels::Linear op{.weight = parts[0].weight,
+                       .n_out = n_out,
+                       .n_columns = n_columns,
+                       .x_stride = n_cols,
+                       .y_stride = n_out,
+                       .bias = bias_buffer.address(),
+                       .x_is_normed = is_normed,
+                       .eps = kEps};
+    for (size_t i = 1; i < parts.size(); ++i) op.below.at(i - 1) = parts[i].weight;
+    REQUIRE(kernels::lower(op, policy).dispatches.size() == 1);
+    h.run(op, {&counts, is_normed ? &rows.normed : &plain, &y, &y}, policy);
+    const auto got = h.read<float>(y, uint64_t{n_columns} * n_out);
+    uint32_t first = 0;
+    for (size_t i = 0; i < parts.size(); ++i) { // each for itself: a large one would hide a small one
+        std::vector<double> expected;
+        std::vector<float> made;
+        for (uint32_t t = 0; t < n_live; ++t) {
+            for (uint32_t r = 0; r < n_rows[i]; ++r) {
+                expected.push_back(expected_parts[i][uint64_t{t} * n_rows[i] + r] + bias[first + r]);
+                made.push_back(got[uint64_t{t} * n_out + first + r]);
+            }
+        }
+        INFO("part ", i);
+        CHECK(nmse(made, expected) < folding.limit);
+        first += n_rows[i];
+    }
+    if (n_live < n_columns) CHECK(std::isnan(got[uint64_t{n_live} * n_out])); // beyond the counter nothing is written
+}
+
+} // namespace
+
+TEST_CASE("matrices of different types are one product") {
+    using enum format::TensorType;
+    for (const Folding& folding : foldings()) {
+        for (const uint32_t n_columns : {1u, 5u, 20u, 32u}) {
+            check_mixed({q4_k, q6_k}, {96, 48}, 512, n_columns, true, folding);
+            check_mixed({q8_0, q4_0, q8_0}, {80, 16, 33}, 224, n_columns, n_columns % 2 == 0, folding); // K alone
+        }
+        check_mixed({q4_0, q5_0, f16}, {33, 16, 70}, 96, 9, true, folding); // no part is whole workgroups
+        check_mixed({f32, f32, q8_0}, {16, 16, 16}, 32, 3, false, folding);
+    }
+}
+
+TEST_CASE("every weight type as a part of a product" * doctest::test_suite("every variant")) {
+    const auto layouts = kernels::all_weight_layouts();
+    for (const Folding& folding : foldings()) {
+        for (size_t i = 0; i < layouts.size(); ++i) {
+            const auto type = [&](size_t part) { return layouts[(i + part * 7) % layouts.size()].type; };
+            check_mixed({type(0), type(1), type(2)}, {48, 16, 33}, 512, i % 2 == 0 ? 3 : 18, i % 2 == 0, folding);
+        }
+    }
+}
+
 TEST_CASE("products write what the norm after them needs") {
     OpHarness& h = harness();
     std::vector<Folding> makers;

@@ -63,12 +63,23 @@ TEST_CASE("swiglu") {
     const gpu::Buffer counts = h.buffer(std::vector<uint32_t>{n_tokens, 0, 0, 0});
     const gpu::Buffer gate_buffer = h.buffer(gate), up_buffer = h.buffer(up),
                       y = h.buffer(uint64_t{4} * n_cols * n_tokens);
-    kernels::SwiGlu op{n_tokens, n_cols, n_cols};
+    kernels::SwiGlu op{.n_tokens = n_tokens, .n_cols = n_cols, .stride = n_cols};
     h.run(op, {&counts, &gate_buffer, &up_buffer, &y}, h.policy());
     std::vector<double> expected;
     for (size_t i = 0; i < gate.size(); ++i) expected.push_back(gate[i] / (1.0 + std::exp(-double{gate[i]})) * up[i]);
     const auto got = h.read<float>(y, expected.size());
     CHECK(nmse(got, expected) < 1e-12);
+
+    // Gate and up in the same rows, as one product leaves them.
+    std::vector<float> both;
+    for (uint32_t t = 0; t < n_tokens; ++t) {
+        for (const auto* part : {&gate, &up})
+            both.insert(both.end(), &(*part)[t * n_cols], &(*part)[t * n_cols] + n_cols);
+    }
+    const gpu::Buffer both_buffer = h.buffer(both), joined = h.buffer(uint64_t{4} * n_cols * n_tokens);
+    h.run(kernels::SwiGlu{.n_tokens = n_tokens, .n_cols = n_cols, .stride = 2 * n_cols, .up_at = n_cols},
+          {&counts, &both_buffer, &both_buffer, &joined}, h.policy());
+    CHECK(h.read<float>(joined, expected.size()) == got);
 
     op.y_is_half = true;
     const gpu::Buffer halves = h.buffer(uint64_t{2} * n_cols * n_tokens);
