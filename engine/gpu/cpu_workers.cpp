@@ -55,9 +55,11 @@ size_t spread_over_cpus(std::span<const pid_t> threads) {
 }
 
 size_t spread_lavapipe(std::span<const pid_t> threads) {
-    // A pool for rasterising and one for computing, each of a worker for every CPU, up to a limit of its own.
-    const bool has_worker_for_each = threads.size() >= 2 * usable_cpus().size();
-    return std::getenv("LP_NUM_THREADS") == nullptr && has_worker_for_each ? spread_over_cpus(threads) : 0;
+    // A pool for rasterising and one for computing, each of a worker for every CPU, up to a limit of its own. The thread
+    // before them is the queue's, which compiles: with several programs it must go where there is a CPU for it.
+    const size_t n_workers = 2 * usable_cpus().size();
+    if (std::getenv("LP_NUM_THREADS") != nullptr || threads.size() < n_workers) return 0;
+    return spread_over_cpus(threads.last(n_workers));
 }
 
 } // namespace vkinfer::gpu
