@@ -395,6 +395,11 @@ constexpr Opcode kRows[] = {
         for (int i = 0; i < 32; ++i) r |= (a >> i & 1) << (31 - i);
         return r;
     }>("s_brev_b32", sop1, 4, 4),
+    keeps<[](uint64_t a) {
+        uint64_t r = 0;
+        for (int i = 0; i < 64; ++i) r |= (a >> i & 1) << (63 - i);
+        return r;
+    }>("s_brev_b64", sop1, 5, 5),
     keeps<[](uint32_t a) { return a == 0 ? -1 : std::countr_zero(a); }>("s_ctz_i32_b32", sop1, 8, 8),
     keeps<[](uint64_t a) { return a == 0 ? -1 : std::countr_zero(a); }>("s_ctz_i32_b64", sop1, 9, 9),
     keeps<[](uint32_t a) { return a == 0 ? -1 : std::countl_zero(a); }>("s_clz_i32_u32", sop1, 10, 10),
