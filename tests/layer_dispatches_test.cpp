@@ -80,6 +80,7 @@ TEST_CASE(
                           {"llama", {{"ffn_up", TensorType::q5_k}}, 1},
                           {"llama", {k, v, {"ffn_gate", TensorType::q5_0}}, 1},
                           {"qwen3moe", {v, down}, 0},
+                          {"qwen3moe", {k, v, {"gate_exps", TensorType::q5_k}}, 1},
                           {"glm4moe", {}, 0},
                           {"glm4moe", {down}, 0},
                           {"glm4moe", {shared}, 1},

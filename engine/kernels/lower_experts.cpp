@@ -75,6 +75,7 @@ struct Product {
     uint32_t n_out = 0;
     uint32_t tiles = 0, slots = 0, x = 0, y = 0; ///< operands
     bool x_is_half = false, y_is_half = false;
+    std::optional<uint32_t> gate; ///< operand: the gate of `activation`, where this product is up alone
     /// The weighted sum as part of the down product.
     struct Sum {
         uint64_t next_norm = 0;
@@ -173,7 +174,8 @@ Dispatch product(const Product& p, const Policy& policy) {
                                                 .sums = p.sum.has_value(),
                                                 .has_shared_gate = p.sum && p.shape.has_outer_gate(),
                                                 .writes_normed = p.sum && p.sum->next_norm != 0,
-                                                .is_split = p.weight.far != 0});
+                                                .is_split = p.weight.far != 0,
+                                                .has_gate = p.gate.has_value()});
         dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
         dispatch.push =
             push_bytes(shader::ExpertMatvecPush{.codes = weight.codes,
@@ -201,7 +203,7 @@ Dispatch product(const Product& p, const Policy& policy) {
         dispatch.bindings.insert(dispatch.bindings.end(),
                                  {p.sum ? sum.counts : p.x, p.sum ? sum.choices : p.x, p.sum ? p.tiles : p.y, p.y,
                                   p.sum ? sum.residual : p.x, p.sum ? sum.shared : p.x, p.sum ? sum.y : p.y,
-                                  p.sum ? sum.normed : p.y});
+                                  p.sum ? sum.normed : p.y, p.gate.value_or(p.x)});
     }
     dispatch.groups = {ceil_div(p.n_out, group_rows(p.shape, policy, is_gated)), max_tiles(p.shape, policy), 1};
     if (p.shape.n_tokens > kDirectTokens) dispatch.indirect = {p.tiles, is_gated ? kHiddenCounts : kOutputCounts};
@@ -410,21 +412,26 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
                     .y = kH,
                     .y_is_half = op.y_is_half && !is_apart};
     VKINFER_ASSERT(!op.x_is_normed || !experts_are_gemms(op.shape, policy));
-    Product gate = p, up = p;
-    if (is_apart) {
-        gate.activation = up.activation = Activation::none;
-        up.weight = op.up;
-    }
     Lowered lowered;
     if (!is_apart) {
         lowered.dispatches.push_back(product(p, policy));
         return lowered;
     }
+    Product gate = p, up = p;
+    gate.activation = Activation::none;
+    up.weight = op.up;
     gate.y = kFirstScratch;
-    up.y = gate.y + 1;
     const uint64_t bytes = uint64_t{4} * op.shape.n_slots() * op.shape.n_ff;
-    lowered.scratch_bytes.insert(lowered.scratch_bytes.end(), {bytes, bytes});
+    lowered.scratch_bytes.push_back(bytes);
     lowered.dispatches.push_back(product(gate, policy));
+    if (!experts_are_gemms(op.shape, policy)) { // few tokens: one after the other rather than a dispatch more
+        up.gate = gate.y;
+        lowered.dispatches.push_back(product(up, policy));
+        return lowered;
+    }
+    up.activation = Activation::none;
+    up.y = gate.y + 1;
+    lowered.scratch_bytes.push_back(bytes);
     lowered.dispatches.push_back(product(up, policy));
     const SwiGlu both{.n_tokens = op.shape.n_tokens,
                       .n_cols = op.shape.n_ff,
