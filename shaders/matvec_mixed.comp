@@ -10,7 +10,7 @@
 #include "matvec_mixed.gen.glsl"
 #include "normed.glsl"
 #include "weight.glsl"
-#include "mixed_parts.glsl"
+#include "mixed_matrices.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(binding = BIND_COUNTS, scalar) readonly restrict buffer Counts { uint counts[]; };
@@ -34,11 +34,11 @@ void main() {
     const uint first_column = gl_WorkGroupID.y * n_columns;
     const uint n_live = counts[kCountTokens];
     if (first_column >= n_live) return;
-    find_part(lanes * rows_per_lane);
-    const uint n_strips = (part_rows + kStripRows - 1u) / kStripRows;
+    find_own_matrix(lanes * rows_per_lane);
+    const uint n_strips = (own_rows + kStripRows - 1u) / kStripRows;
     const uint lane = n_splits > 1u ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
     const uint split = n_splits > 1u ? gl_SubgroupID : 0u;
-    const uint first_row = part_group * lanes * rows_per_lane;
+    const uint first_row = own_group * lanes * rows_per_lane;
 
     uint x_at[n_columns];
     uint part_at[n_columns];
@@ -65,7 +65,7 @@ void main() {
     } else {                                                                                     \
         accumulate(strip_tile, strip_row, x_at, n_columns, split, n_splits, push.n_blocks, acc); \
     }
-    FOR_PART_TYPE(MULTIPLY)
+    FOR_OWN_TYPE(MULTIPLY)
 
     if (scales_are_shared) share_scales();
     if (!join_splits(lane, split, acc, squares)) return;
@@ -78,9 +78,9 @@ void main() {
         if (scales_are_shared) column_scale = column_scales[n];
         [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
             const uint row = first_row + r * lanes + lane;
-            if (row >= part_rows) break;
-            const float bias = has_bias != 0 ? AddrF32(push.bias).v[part_first_row + row] : 0.0;
-            y[column * push.y_stride + part_first_row + row] = fma(acc[r * n_columns + n], column_scale, bias);
+            if (row >= own_rows) break;
+            const float bias = has_bias != 0 ? AddrF32(push.bias).v[own_first_row + row] : 0.0;
+            y[column * push.y_stride + own_first_row + row] = fma(acc[r * n_columns + n], column_scale, bias);
         }
     }
 }

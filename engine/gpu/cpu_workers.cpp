@@ -55,8 +55,8 @@ size_t spread_over_cpus(std::span<const pid_t> threads) {
 }
 
 size_t spread_lavapipe(std::span<const pid_t> threads) {
-    // A pool for rasterising and one for computing, each of a worker for every CPU, up to a limit of its own. The thread
-    // before them is the queue's, which compiles: with several programs it must go where there is a CPU for it.
+    // A pool for rasterising and one for computing, each of a worker for every CPU, up to a limit of its own. The
+    // thread before them is the queue's, which compiles: with several programs it must go where there is a CPU for it.
     const size_t n_workers = 2 * usable_cpus().size();
     if (std::getenv("LP_NUM_THREADS") != nullptr || threads.size() < n_workers) return 0;
     return spread_over_cpus(threads.last(n_workers));

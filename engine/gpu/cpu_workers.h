@@ -19,8 +19,9 @@ std::vector<pid_t> new_threads(std::span<const pid_t> before, std::span<const pi
 /// there are CPUs have one each. Returns how many were bound: none with one CPU, or where this is not allowed.
 size_t spread_over_cpus(std::span<const pid_t> threads);
 
-/// The same for the workers among the threads that lavapipe has made, if they are as many as the CPUs. With fewer, since the user
-/// asked for fewer (LP_NUM_THREADS) or there are more CPUs than it uses, some CPU is free and the kernel finds it.
+/// The same for the workers among the threads that lavapipe has made, if they are as many as the CPUs. With fewer,
+/// since the user asked for fewer (LP_NUM_THREADS) or there are more CPUs than it uses, some CPU is free and the kernel
+/// finds it.
 size_t spread_lavapipe(std::span<const pid_t> threads);
 
 } // namespace vkinfer::gpu
