@@ -373,7 +373,7 @@ TEST_CASE("experts of every weight type compile without spills or scratch, from 
             if (n <= 32) {
                 kernels::ExpertRoute route{.shape = shape, .logits_stride = 128};
                 route.router = {.type = format::TensorType::f32, .n_rows = 128, .n_cols = 2048, .codes = 4096};
-                route.x_is_normed = n != 32;
+                route.x_is_normed = n != 4;
                 route.shared = {.type = layout.type, .n_rows = 2 * 5632, .n_cols = 2048, .codes = 4096, .scales = 8192};
                 compile(route, kernels::CoopmatMode::off, f32);
                 if (layout.has_int8 && device.capabilities().integer_dot_product)
