@@ -83,7 +83,7 @@ TEST_CASE("an estimate follows the plan: longer steps cost more, decoding is lim
     VKINFER_REQUIRE_GOLDEN(golden);
     const auto profile = memory::read_profile(test::source_dir() / "tests" / "profiles" / "r9700-32.json");
     const DeviceRates rates = device_rates(profile);
-    for (const char* name : {"qwen3", "qwen3moe"}) {
+    for (const char* name : {"qwen3", "qwen3moe", "llama-q4_k_m"}) { // the last with V in another type
         INFO(std::string(name));
         EngineOptions options;
         options.model = golden / "models" / name / "model.gguf";
