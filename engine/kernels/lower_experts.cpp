@@ -119,26 +119,15 @@ Dispatch product(const Product& p, const Policy& policy) {
     if (experts_are_gemms(p.shape, policy)) {
         const CoopmatTiles tiles = gemm_tiles(p.shape, policy, is_gated);
         dispatch.shader = shader_of(std::format("expert_gemm.{}", type));
-        dispatch.specialization =
-            spec_words(shader::ExpertGemmSpec{.local_size = tiles.local_size(),
-                                              .subgroup_size = tiles.subgroup_size,
-                                              .frag_m = tiles.frag_m,
-                                              .frag_n = tiles.frag_n,
-                                              .frag_k = tiles.frag_k,
-                                              .tile_m = tiles.tile_m,
-                                              .tile_n = tiles.tile_n,
-                                              .wave_m = tiles.wave_m,
-                                              .wave_n = tiles.wave_n,
-                                              .k_groups = policy.has_direct_gemm() ? policy.fragments.k_groups : 0,
-                                              .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
-                                              .has_rest = direct_has_rest(tiles, weight, policy),
-                                              .n_used = p.shape.n_used,
-                                              .takes_tokens = p.takes_tokens,
-                                              .activation = static_cast<uint32_t>(p.activation),
-                                              .has_bias = p.weight.bias != 0,
-                                              .is_split = p.weight.far != 0,
-                                              .x_is_half = p.x_is_half,
-                                              .y_is_half = p.y_is_half});
+        auto spec = coopmat_spec<shader::ExpertGemmSpec>(tiles, weight, policy);
+        spec.n_used = p.shape.n_used;
+        spec.takes_tokens = p.takes_tokens;
+        spec.activation = static_cast<uint32_t>(p.activation);
+        spec.has_bias = p.weight.bias != 0;
+        spec.is_split = p.weight.far != 0;
+        spec.x_is_half = p.x_is_half;
+        spec.y_is_half = p.y_is_half;
+        dispatch.specialization = spec_words(spec);
         dispatch.subgroup_size = policy.require_subgroup_size ? tiles.subgroup_size : 0;
         dispatch.push = push_bytes(shader::ExpertGemmPush{.codes = weight.codes,
                                                           .scales = weight.scales,

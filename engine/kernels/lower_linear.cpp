@@ -212,18 +212,7 @@ CoopmatTiles direct_tiles(const Linear& op, const Policy& policy) {
 Lowered lower_mixed_coopmat(const Linear& op, const Policy& policy) {
     VKINFER_ASSERT(policy.has_direct_gemm() && op.n_columns <= kFoldedNormTokens && !op.x_is_half && !op.y_is_half);
     const CoopmatTiles tiles = direct_tiles(op, policy);
-    shader::GemmMixedSpec spec{.local_size = tiles.local_size(),
-                               .subgroup_size = tiles.subgroup_size,
-                               .frag_m = tiles.frag_m,
-                               .frag_n = tiles.frag_n,
-                               .frag_k = tiles.frag_k,
-                               .tile_m = tiles.tile_m,
-                               .tile_n = tiles.tile_n,
-                               .wave_m = tiles.wave_m,
-                               .wave_n = tiles.wave_n,
-                               .k_groups = policy.fragments.k_groups,
-                               .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
-                               .has_rest = direct_has_rest(tiles, op.weight, policy)};
+    auto spec = coopmat_spec<shader::GemmMixedSpec>(tiles, op.weight, policy);
     shader::GemmMixedPush push;
     Dispatch dispatch;
     set_parts(op, tiles.tile_m, policy, spec, push, dispatch);
@@ -244,29 +233,17 @@ Lowered lower_coopmat(const Linear& op, const Policy& policy) {
         tiles.tile_m /= 2;
         tiles.wave_m /= 2;
     }
-    const shader::GemmCoopmatSpec spec{.local_size = tiles.local_size(),
-                                       .subgroup_size = tiles.subgroup_size,
-                                       .frag_m = tiles.frag_m,
-                                       .frag_n = tiles.frag_n,
-                                       .frag_k = tiles.frag_k,
-                                       .tile_m = tiles.tile_m,
-                                       .tile_n = tiles.tile_n,
-                                       .wave_m = tiles.wave_m,
-                                       .wave_n = tiles.wave_n,
-                                       .k_groups = is_direct ? policy.fragments.k_groups : 0,
-                                       .rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart,
-                                       .has_rest = direct_has_rest(tiles, op.weight, policy),
-                                       .has_odd_rows = op.n_out % 8 != 0,
-                                       .count_index = static_cast<uint32_t>(op.columns),
-                                       .is_glu = op.is_glu,
-                                       .has_bias = op.bias != 0,
-                                       .has_residual = op.has_residual,
-                                       .is_normed = op.x_is_normed,
-                                       .writes_parts_of =
-                                           op.next_norm != 0 ? policy.matvec_lanes * policy.matvec_rows_per_lane : 0,
-                                       .gathers = op.gathers,
-                                       .x_is_half = op.x_is_half,
-                                       .y_is_half = op.y_is_half};
+    auto spec = coopmat_spec<shader::GemmCoopmatSpec>(tiles, op.weight, policy);
+    spec.has_odd_rows = op.n_out % 8 != 0;
+    spec.count_index = static_cast<uint32_t>(op.columns);
+    spec.is_glu = op.is_glu;
+    spec.has_bias = op.bias != 0;
+    spec.has_residual = op.has_residual;
+    spec.is_normed = op.x_is_normed;
+    spec.writes_parts_of = op.next_norm != 0 ? policy.matvec_lanes * policy.matvec_rows_per_lane : 0;
+    spec.gathers = op.gathers;
+    spec.x_is_half = op.x_is_half;
+    spec.y_is_half = op.y_is_half;
     Dispatch dispatch;
     dispatch.shader = shader_of(std::format("gemm_coopmat.{}", layout_of(op.weight).shader_name));
     dispatch.specialization = spec_words(spec);

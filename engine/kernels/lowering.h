@@ -21,11 +21,26 @@ inline const ShaderInfo* shader_of(std::string_view name) {
     return info;
 }
 
-/// Whether K may end within a stage of shaders/include/gemm_direct.glsl, which has as many blocks as this or a part of
-/// it.
-inline bool direct_has_rest(const CoopmatTiles& tiles, const Weight& weight, const Policy& policy) {
-    const uint32_t most_blocks = policy.fragments.k_groups * (tiles.tile_n > 32 ? 1 : 4);
-    return !policy.has_direct_gemm() || weight.n_blocks() % most_blocks != 0;
+/// What the specialisations of all GEMMs on cooperative matrices begin with: tiles, and how fragments are filled.
+template<class Spec>
+Spec coopmat_spec(const CoopmatTiles& tiles, const Weight& weight, const Policy& policy) {
+    Spec spec;
+    spec.local_size = tiles.local_size();
+    spec.subgroup_size = tiles.subgroup_size;
+    spec.frag_m = tiles.frag_m;
+    spec.frag_n = tiles.frag_n;
+    spec.frag_k = tiles.frag_k;
+    spec.tile_m = tiles.tile_m;
+    spec.tile_n = tiles.tile_n;
+    spec.wave_m = tiles.wave_m;
+    spec.wave_n = tiles.wave_n;
+    const bool is_direct = policy.has_direct_gemm();
+    spec.k_groups = is_direct ? policy.fragments.k_groups : 0;
+    spec.rows_apart = policy.fragments.accumulator_rows == AccumulatorRows::apart;
+    // Whether K may end within a stage of shaders/include/gemm_direct.glsl, which has as many blocks as this or a part.
+    const uint32_t most_blocks = spec.k_groups * (tiles.tile_n > 32 ? 1 : 4);
+    spec.has_rest = !is_direct || weight.n_blocks() % most_blocks != 0;
+    return spec;
 }
 
 /// What a lane and a workgroup of a product with few columns have (shaders/include/matvec_loop.glsl).

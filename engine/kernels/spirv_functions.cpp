@@ -1,6 +1,6 @@
 #include "kernels/spirv_functions.h"
 
-#include "base/error.h"
+#include "kernels/spirv_module.h"
 
 #include <cstring>
 #include <set>
@@ -27,25 +27,8 @@ enum Op : uint32_t {
     kOpUnreachable = 255,
 };
 
-struct Instruction {
-    uint32_t op;
-    std::span<const uint32_t> words;
-};
-
-/// Calls `visit` with every instruction of a module.
-template<class Visit>
-void for_each_instruction(std::span<const uint32_t> spirv, Visit visit) {
-    if (spirv.size() < 5 || spirv[0] != 0x07230203) throw Error(ErrorKind::internal, "not a SPIR-V module");
-    for (size_t at = 5; at < spirv.size();) {
-        const uint32_t count = spirv[at] >> 16;
-        if (count == 0 || at + count > spirv.size()) throw Error(ErrorKind::internal, "truncated SPIR-V module");
-        visit(Instruction{spirv[at] & 0xffff, spirv.subspan(at, count)});
-        at += count;
-    }
-}
-
 /// The id that an instruction of a function defines, or 0.
-uint32_t result_of(const Instruction& i) {
+uint32_t result_of(const SpirvInstruction& i) {
     switch (i.op) {
     case kOpStore:
     case kOpControlBarrier:
@@ -67,7 +50,7 @@ std::vector<uint32_t> without_functions(std::span<const uint32_t> spirv,
                                         const std::function<bool(std::string_view name)>& is_dropped) {
     std::set<uint32_t> dropped, gone; // functions, and what is defined in them
     bool is_inside = false;
-    for_each_instruction(spirv, [&](const Instruction& i) {
+    for_each_instruction(spirv, [&](const SpirvInstruction& i) {
         if (i.op == kOpName && i.words.size() > 2) {
             const auto* text = reinterpret_cast<const char*>(&i.words[2]);
             if (is_dropped({text, strnlen(text, (i.words.size() - 2) * 4)})) dropped.insert(i.words[1]);
@@ -76,8 +59,8 @@ std::vector<uint32_t> without_functions(std::span<const uint32_t> spirv,
         if (is_inside) gone.insert(result_of(i));
         if (i.op == kOpFunctionEnd) is_inside = false;
     });
-    std::vector<uint32_t> kept(spirv.begin(), spirv.begin() + 5);
-    for_each_instruction(spirv, [&](const Instruction& i) {
+    std::vector<uint32_t> kept(spirv.begin(), spirv.begin() + kSpirvHeaderWords);
+    for_each_instruction(spirv, [&](const SpirvInstruction& i) {
         if (i.op == kOpName || i.op == kOpMemberName) return;
         if (i.op == kOpDecorate && gone.contains(i.words[1])) return;
         if (i.op == kOpFunctionCall && dropped.contains(i.words[3])) return;

@@ -1,6 +1,6 @@
 #include "kernels/spirv_reflection.h"
 
-#include "base/error.h"
+#include "kernels/spirv_module.h"
 
 #include <algorithm>
 #include <array>
@@ -43,15 +43,12 @@ struct Module {
 } // namespace
 
 SpirvInterface reflect(std::span<const uint32_t> words) {
-    if (words.size() < 5 || words[0] != 0x07230203) throw Error(ErrorKind::internal, "not a SPIR-V module");
     SpirvInterface result;
     Module m;
-    for (size_t at = 5; at < words.size();) {
-        const uint32_t op = words[at] & 0xffff;
-        const uint32_t count = words[at] >> 16;
-        if (count == 0 || at + count > words.size()) throw Error(ErrorKind::internal, "truncated SPIR-V module");
-        const auto arg = [&](uint32_t i) { return i + 1 < count ? words[at + 1 + i] : 0; };
-        switch (op) {
+    for_each_instruction(words, [&](const SpirvInstruction& instruction) {
+        const size_t count = instruction.words.size();
+        const auto arg = [&](uint32_t i) { return i + 1 < count ? instruction.words[i + 1] : 0; };
+        switch (instruction.op) {
         case kOpTypeInt:
         case kOpTypeFloat:
             m.size[arg(0)] = arg(1) / 8;
@@ -80,8 +77,7 @@ SpirvInterface reflect(std::span<const uint32_t> words) {
         default:
             break;
         }
-        at += count;
-    }
+    });
     for (const auto& [id, decorations] : m.decorations) {
         if (const auto it = decorations.find(kSpecId); it != decorations.end()) result.spec_ids.push_back(it->second);
     }

@@ -42,7 +42,7 @@ void round_block(uint from, uint to) {
 
 // As accumulate() of matvec_loop_f32.glsl.
 void accumulate_int8(uint64_t strip_tile[n_decoded], uint strip_row[rows_per_lane], uint x_at[n_columns], uint n_live, uint first,
-                uint step, uint n_blocks, inout float acc[n_acc]) {
+                     uint step, uint n_blocks, inout float acc[n_acc]) {
     const uint lane = gl_SubgroupInvocationID;
     const uint mine = first * most_codes; // of the shared codes: `first` is the subgroup's number
     // Columns that are rounded: the live ones and up to the next power of two.
