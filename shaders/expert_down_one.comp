@@ -46,7 +46,7 @@ void main() {
     for (uint j = 0; j < n_used; j++) {
         const uint expert = choices[j].x;
         const float w = uintBitsToFloat(choices[j].y);
-        find_expert(expert, is_split != 0 ? tiles[kTileHeader + j].w : 0u);
+        find_matrix(push.codes, push.scales, push.row_scales, push.far, push.up_strips, expert, is_split != 0 ? tiles[kTileHeader + j].w : 0u);
         float acc[n_acc], scale[n_acc];
         const uint last_row = expert_strip * kStripRows + push.expert_strips * kStripRows - 1u; // lanes beyond the rows decode the last strip
         uint64_t strip_tile[n_decoded];

@@ -68,7 +68,7 @@ void main() {
     if (gl_WorkGroupID.y >= tiles[0].x) return;
     const uvec4 tile = tiles[kTileHeader + gl_WorkGroupID.y];
     const uint expert = tile.x, n_live = tile.z;
-    find_expert(expert, tile.w);
+    find_matrix(push.codes, push.scales, push.row_scales, push.far, push.up_strips, expert, tile.w);
     for (uint i = gl_LocalInvocationIndex; i < tile_n; i += local_size) {
         const uint place = tile.y + min(i, n_live - 1u);
         const uint slot = slots[place];

@@ -1,7 +1,6 @@
 #version 460
 // Products of the chosen experts with few rows of x each, by the tiles that routing made (include/expert_tiles.glsl):
 //   gate and up:  h[place, r] = act(gate_e[r] . x[token], up_e[r] . x[token])      x: (n_tokens, x_stride)
-//   up alone:     h[place, r] = act(gate[place, r], up_e[r] . x[token]), with has_gate: gate is of another type and went before
 //   down:         y[slot, r] = down_e[r] . h[place] + bias_e[r]                    y: (n_slots, y_stride)
 // A workgroup takes one tile and lanes * rows_per_lane rows, so an expert's weights are read once for up to n_columns places.
 // The loop is that of matvec.comp; x may be rows that are still to be normalised (include/normed.glsl).
@@ -37,10 +36,9 @@ layout(binding = BIND_RESIDUAL, scalar) readonly buffer Residual { float residua
 layout(binding = BIND_SHARED_Y, scalar) readonly buffer SharedY { float shared_y[]; };
 layout(binding = BIND_SUM, scalar) buffer Sum { float sum_y[]; };
 layout(binding = BIND_NORMED, scalar) writeonly buffer Normed { float normed[]; };
-layout(binding = BIND_GATE, scalar) readonly buffer Gate { float gate[]; };
 
 const uint n_splits = local_size / lanes;
-const uint n_weights = activation != kActivationNone && has_gate == 0 ? 2u : 1u;
+const uint n_weights = activation != kActivationNone ? 2u : 1u;
 
 // Places beyond the last of the tile repeat it.
 uint x_row_of(uint n) {
@@ -85,7 +83,7 @@ void main() {
     if (gl_WorkGroupID.y >= tiles[0].x) return;
     const uvec4 tile = tiles[kTileHeader + gl_WorkGroupID.y];
     const uint expert = tile.x, first_place = tile.y, n_live = tile.z;
-    find_expert(expert, tile.w);
+    find_matrix(push.codes, push.scales, push.row_scales, push.far, push.up_strips, expert, tile.w);
     const uint n_strips = push.n_rows / kStripRows; // experts are whole strips
     const uint lane = n_splits > 1u ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
     const uint split = n_splits > 1u ? gl_SubgroupID : 0u;
@@ -135,7 +133,6 @@ void main() {
                 const float up = acc[((n_weights - 1u) * rows_per_lane + r) * n_columns + n];
                 value = gated(activation, value, up * (up_scale * column_scale) + up_bias);
             }
-            if (has_gate != 0) value = gated(activation, gate[(first_place + n) * push.n_rows + row], value);
             const uint to = takes_tokens != 0 ? first_place + n : slots[first_place + n];
             if (sums != 0) {
                 down[to * push.n_rows + row] = value;

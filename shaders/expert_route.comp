@@ -13,6 +13,7 @@ layout(binding = BIND_LOGITS, scalar) readonly restrict buffer Logits { float lo
 layout(binding = BIND_CHOICES, scalar) writeonly restrict buffer Choices { uvec2 choices[]; };
 layout(binding = BIND_TILES, scalar) writeonly restrict buffer Tiles { uvec4 tiles[]; };
 layout(binding = BIND_SLOTS, scalar) writeonly restrict buffer Slots { uint slots[]; };
+#define LOGITS_STRIDE push.logits_stride
 #include "expert_route.glsl"
 
 void main() {

@@ -1,7 +1,7 @@
 #version 460
 // A router of few tokens in one dispatch: logits[t, e] = W[e, :] . x[t, :] (+ bias[e]), and the workgroup that finishes last routes
 // (include/expert_route.glsl).
-//   W: (n_rows, n_blocks * 32) in tiles of 16 rows; x: (n_tokens, x_stride) f32, normalised here with is_normed (include/normed.glsl)
+//   W: (n_rows, n_blocks * 32) in tiles of 16 rows; x: (n_tokens, n_blocks * 32) f32, normalised here with is_normed (include/normed.glsl)
 #include "common.glsl"
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_ballot : require
@@ -25,11 +25,12 @@ const uint n_weights = 1u, rows_per_lane = 1u;
 #include "router_columns.glsl"
 #include "matvec_loop.glsl"
 #include "matvec_join.glsl"
+#define n_router_rows n_decoded
 #include "normed_columns.glsl"
 #include "expert_route.glsl"
 #include "last_workgroup.glsl"
 
-void router_accumulate(uint64_t strip_tile[n_decoded], uint strip_row[n_decoded], uint x_at[n_columns], uint split, inout float acc[n_acc]) {
+void router_accumulate(uint64_t strip_tile[n_router_rows], uint strip_row[n_router_rows], uint x_at[n_columns], uint split, inout float acc[n_sums]) {
     const uint row[rows_per_lane] = { strip_row[0] };
     accumulate(strip_tile, row, x_at, n_columns, split, n_splits, push.n_blocks, acc);
 }

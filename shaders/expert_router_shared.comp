@@ -2,16 +2,20 @@
 // What expert_router.comp does, for a router of f32, and in further workgroups the first product of a shared expert whose type is not
 // that of the routed ones; both read the same x, and neither waits for the other:
 //   h[t, r] = silu(gate[r] . x[t]) * (up[r] . x[t])      (n_tokens, n_hidden) f32
-//   gate over up: (2 * n_hidden, n_blocks * 32) in tiles of 16 rows
+//   gate over up: (2 * n_hidden, n_blocks * 32) in tiles of 16 rows; of different types each is a matrix of its own (WEIGHT_MIXED)
 // Both are products as in matvec.comp.
 #include "common.glsl"
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_ballot : require
-#if ACT_Q8
+#if ACT_Q8 || WEIGHT_MIXED
 #extension GL_EXT_integer_dot_product : require
 #endif
 #include "expert_tiles.glsl"
+#if WEIGHT_MIXED
+#include "expert_router_shared_mixed.gen.glsl"
+#else
 #include "expert_router_shared.gen.glsl"
+#endif
 #include "normed.glsl"
 #include "weight.glsl"
 #include "activation.glsl"
@@ -28,26 +32,36 @@ layout(binding = BIND_SLOTS, scalar) writeonly restrict buffer Slots { uint slot
 layout(binding = BIND_HIDDEN, scalar) writeonly restrict buffer Hidden { float hidden[]; };
 
 const uint n_splits = local_size / lanes;
-const uint n_weights = 2u;
 #include "router_columns.glsl"
+#if WEIGHT_MIXED
+const uint n_weights = 1u; // at a time
+uint64_t codes_at, scales_at;
+#define WEIGHT_CODES codes_at
+#define WEIGHT_SCALES scales_at
+#include "matvec_pair.glsl"
+const uint n_router_rows = 2u * rows_per_lane;
+#else
+const uint n_weights = 2u;
 #include "matvec_loop.glsl"
+#define n_router_rows n_decoded
+#endif
 #include "matvec_join.glsl"
 #include "normed_columns.glsl"
 #include "expert_route.glsl"
 #include "last_workgroup.glsl"
 
 // The router's rows are as many a lane as the other product decodes, so that both end alike.
-void router_accumulate(uint64_t strip_tile[n_decoded], uint strip_row[n_decoded], uint x_at[n_columns], uint split, inout float acc[n_acc]) {
+void router_accumulate(uint64_t strip_tile[n_router_rows], uint strip_row[n_router_rows], uint x_at[n_columns], uint split, inout float acc[n_sums]) {
     for (uint block = split; block < push.n_blocks; block += n_splits) {
-        vec4 w[n_decoded * 8];
-        [[unroll]] for (uint r = 0; r < n_decoded; r++) {
+        vec4 w[n_router_rows * 8];
+        [[unroll]] for (uint r = 0; r < n_router_rows; r++) {
             [[unroll]] for (uint g = 0; g < 8; g++)
                 w[r * 8 + g] = uintBitsToFloat(load_granule(tile_at(push.router, strip_tile[r] + block, 2048u), g, strip_row[r]));
         }
         [[unroll]] for (uint n = 0; n < n_columns; n++) {
             [[unroll]] for (uint g = 0; g < 8; g++) {
                 const vec4 v = x[x_at[n] + block * 8u + g];
-                [[unroll]] for (uint r = 0; r < n_decoded; r++) {
+                [[unroll]] for (uint r = 0; r < n_router_rows; r++) {
                     const uint i = r * n_columns + n;
                     [[unroll]] for (uint e = 0; e < 4; e++) acc[i] = fma(w[r * 8 + g][e], v[e], acc[i]);
                 }
@@ -64,8 +78,7 @@ void multiply_shared(uint group, uint first_column, uint n_tokens) {
     uint x_at[n_columns];
     float squares[n_columns];
     begin_columns(x_at, squares);
-    float acc[n_acc];
-    [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] = 0.0;
+    float acc[n_sums];
     uint64_t strip_tile[n_decoded]; // of up behind those of gate
     uint strip_row[rows_per_lane];
     [[unroll]] for (uint r = 0; r < rows_per_lane; r++) {
@@ -74,7 +87,19 @@ void multiply_shared(uint group, uint first_column, uint n_tokens) {
         [[unroll]] for (uint g = 0; g < n_weights; g++)
             strip_tile[g * rows_per_lane + r] = uint64_t(min(row / kStripRows, n_strips - 1u) + g * n_strips) * push.n_blocks;
     }
+#if WEIGHT_MIXED
+    codes_at = push.codes;
+    scales_at = push.scales;
+    weight_table = push.table;
+    MULTIPLY_ONE(type_0, 0u, strip_tile, strip_row, x_at, n_columns, split, acc)
+    codes_at = push.up_codes;
+    scales_at = push.up_scales;
+    weight_table = push.up_table;
+    MULTIPLY_ONE(type_1, 1u, strip_tile, strip_row, x_at, n_columns, split, acc)
+#else
+    [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] = 0.0;
     accumulate(strip_tile, strip_row, x_at, n_columns, split, n_splits, push.n_blocks, acc);
+#endif
     if (!end_columns(acc, squares)) return;
     [[unroll]] for (uint n = 0; n < n_columns; n++) {
         if (first_column + n >= n_tokens) break;
@@ -97,8 +122,9 @@ void main() {
     }
     const uint first_column = gl_WorkGroupID.y * n_columns;
     if (first_column >= n_tokens) return;
-    if (gl_WorkGroupID.x >= push.router_groups) {
-        multiply_shared(gl_WorkGroupID.x - push.router_groups, first_column, n_tokens);
+    const uint group_rows = n_router_rows * lanes, router_groups = (push.n_rows + group_rows - 1u) / group_rows;
+    if (gl_WorkGroupID.x >= router_groups) {
+        multiply_shared(gl_WorkGroupID.x - router_groups, first_column, n_tokens);
         return;
     }
     multiply_router(gl_WorkGroupID.x, first_column, n_tokens);
@@ -106,5 +132,5 @@ void main() {
         memoryBarrierBuffer();
         barrier();
     }
-    if (is_last(push.arrival_at, push.router_groups * ((n_tokens + n_columns - 1u) / n_columns), gl_SubgroupID)) route_step(n_tokens);
+    if (is_last(push.arrival_at, router_groups * ((n_tokens + n_columns - 1u) / n_columns), gl_SubgroupID)) route_step(n_tokens);
 }

@@ -25,8 +25,7 @@ const uint n_weights = 1u;
 uint column_of(uint n) { return min(gl_WorkGroupID.y * n_columns + n, counts[kCountTokens] - 1u); }
 uint part_of_column(uint n) { return push.parts_at + column_of(n) * push.n_parts; }
 #define COLUMN_AT(n) (column_of(n) * (push.x_stride / 4u))
-#include "matvec_loop.glsl"
-#include "matvec_loop_int8.glsl"
+#include "matvec_loop_mixed.glsl"
 #include "matvec_join.glsl"
 #include "normed_columns.glsl"
 
@@ -58,13 +57,7 @@ void main() {
         strip_row[r] = row % kStripRows;
         strip_tile[r] = uint64_t(min(row / kStripRows, n_strips - 1u)) * push.n_blocks;
     }
-#define MULTIPLY(type)                                                                           \
-    weight_type = type;                                                                          \
-    if (int8 != 0 && weight_has_int8(type)) {                                                    \
-        accumulate_int8(strip_tile, strip_row, x_at, n_columns, split, n_splits, push.n_blocks, acc); \
-    } else {                                                                                     \
-        accumulate(strip_tile, strip_row, x_at, n_columns, split, n_splits, push.n_blocks, acc); \
-    }
+#define MULTIPLY(type) ACCUMULATE(type, strip_tile, strip_row, x_at, n_columns, split, acc)
     FOR_OWN_TYPE(MULTIPLY)
 
     if (scales_are_shared) share_scales();

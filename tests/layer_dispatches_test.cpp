@@ -71,7 +71,8 @@ TEST_CASE(
     };
     const benchmarks::TypeRule v{"attn_v", TensorType::q6_k}, k{"attn_k", TensorType::q5_k},
         shared{"shexp.weight", TensorType::q8_0}, shared_down{"ffn_down_shexp", TensorType::q6_k},
-        down{"ffn_down", TensorType::q6_k};
+        down{"ffn_down", TensorType::q6_k}, gate_exps{"gate_exps", TensorType::q5_k},
+        gate_shared{"gate_shexp", TensorType::q8_0};
     const Case cases[] = {{"llama", {}, 0},
                           {"llama", {v, down}, 0},
                           {"llama", {{"attn_q", TensorType::q6_k}}, 0},
@@ -80,14 +81,19 @@ TEST_CASE(
                           {"llama", {{"ffn_up", TensorType::q5_k}}, 1},
                           {"llama", {k, v, {"ffn_gate", TensorType::q5_0}}, 1},
                           {"qwen3moe", {v, down}, 0},
-                          {"qwen3moe", {k, v, {"gate_exps", TensorType::q5_k}}, 1},
+                          {"qwen3moe", {k, v, gate_exps}, 0},
                           {"glm4moe", {}, 0},
                           {"glm4moe", {down}, 0},
                           {"glm4moe", {shared}, 1},
                           {"glm4moe", {v, shared}, 1},
                           {"glm4moe", {k, v, shared, {"ffn_down_shexp", TensorType::q5_1}}, 1},
                           {"qwen2moe", {shared_down}, 1},
-                          {"qwen2moe", {{"gate_shexp", TensorType::f32}, {"up_shexp", TensorType::f32}}, 1}};
+                          {"qwen2moe", {{"gate_shexp", TensorType::f32}, {"up_shexp", TensorType::f32}}, 1},
+                          {"glm4moe", {gate_exps}, 1},
+                          {"glm4moe", {shared, gate_exps}, 1},
+                          {"glm4moe", {gate_shared}, 1},
+                          {"qwen2moe", {gate_shared, gate_exps}, 1},
+                          {"glm4moe", {k, v, shared_down, gate_shared, gate_exps}, 1}};
     // Mat-vecs up to 32 columns, and GEMMs that decode into registers from 9 on.
     kernels::Policy matvecs, gemms;
     gemms.coopmat = true;

@@ -364,6 +364,19 @@ TEST_CASE("experts of every weight type compile without spills or scratch, from 
                 hidden.activation = kernels::Activation::clamped_silu;
                 hidden.weight.bias = hidden.weight.up_bias = output.weight.bias = 4096;
             }
+            // Up beside it in another type, all over the list.
+            const auto layouts = kernels::all_weight_layouts();
+            const format::TensorType other = layouts[(kernels::weight_type_number(layout) + 7) % layouts.size()].type;
+            const auto pair_act = n == 32 && device.capabilities().integer_dot_product ? q8 : f32;
+            if (n == 4 || n == 32) {
+                kernels::ExpertHidden apart = hidden;
+                apart.weight.weight.n_rows /= 2;
+                apart.weight.up_strips = 0;
+                apart.up = apart.weight;
+                apart.up.weight.type = other;
+                apart.x_is_normed = n == 32;
+                compile(apart, kernels::CoopmatMode::off, pair_act);
+            }
             for (const kernels::Op& op : {kernels::Op(hidden), kernels::Op(output)}) {
                 compile(op, kernels::CoopmatMode::automatic, automatic);
                 compile(op, kernels::CoopmatMode::off, f32);
@@ -378,6 +391,10 @@ TEST_CASE("experts of every weight type compile without spills or scratch, from 
                 compile(route, kernels::CoopmatMode::off, f32);
                 if (layout.has_int8 && device.capabilities().integer_dot_product)
                     compile(route, kernels::CoopmatMode::off, q8);
+                route.shared.n_rows /= 2;
+                route.shared_up = route.shared;
+                route.shared_up.type = other;
+                if (n != 1) compile(route, kernels::CoopmatMode::off, pair_act);
             }
             if (!is_first) continue;
             for (const uint32_t n_experts : {8u, 128u, 512u}) {

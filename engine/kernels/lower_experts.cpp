@@ -75,7 +75,6 @@ struct Product {
     uint32_t n_out = 0;
     uint32_t tiles = 0, slots = 0, x = 0, y = 0; ///< operands
     bool x_is_half = false, y_is_half = false;
-    std::optional<uint32_t> gate; ///< operand: the gate of `activation`, where this product is up alone
     /// The weighted sum as part of the down product.
     struct Sum {
         uint64_t next_norm = 0;
@@ -95,6 +94,12 @@ void set_cost(Dispatch& dispatch, const Product& p) {
         read * (weight_code_bytes(layout, rows, weight.n_cols) + weight_scale_bytes(layout, rows, weight.n_cols)) +
         shape.n_slots() * ((p.x_is_half ? 2 : 4) * uint64_t{weight.n_cols} + (p.y_is_half ? 2 : 4) * uint64_t{p.n_out});
     dispatch.flops = uint64_t{2} * rows * weight.n_cols * shape.n_slots();
+}
+
+void set_groups(Dispatch& dispatch, const Product& p, const Policy& policy) {
+    const bool is_gated = p.takes_tokens;
+    dispatch.groups = {ceil_div(p.n_out, group_rows(p.shape, policy, is_gated)), max_tiles(p.shape, policy), 1};
+    if (p.shape.n_tokens > kDirectTokens) dispatch.indirect = {p.tiles, is_gated ? kHiddenCounts : kOutputCounts};
 }
 
 bool sums_in_product(const ExpertShape& shape, const Policy& policy) {
@@ -163,8 +168,7 @@ Dispatch product(const Product& p, const Policy& policy) {
                                                 .sums = p.sum.has_value(),
                                                 .has_shared_gate = p.sum && p.shape.has_outer_gate(),
                                                 .writes_normed = p.sum && p.sum->next_norm != 0,
-                                                .is_split = p.weight.far != 0,
-                                                .has_gate = p.gate.has_value()});
+                                                .is_split = p.weight.far != 0});
         dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
         dispatch.push =
             push_bytes(shader::ExpertMatvecPush{.codes = weight.codes,
@@ -192,11 +196,67 @@ Dispatch product(const Product& p, const Policy& policy) {
         dispatch.bindings.insert(dispatch.bindings.end(),
                                  {p.sum ? sum.counts : p.x, p.sum ? sum.choices : p.x, p.sum ? p.tiles : p.y, p.y,
                                   p.sum ? sum.residual : p.x, p.sum ? sum.shared : p.x, p.sum ? sum.y : p.y,
-                                  p.sum ? sum.normed : p.y, p.gate.value_or(p.x)});
+                                  p.sum ? sum.normed : p.y});
     }
-    dispatch.groups = {ceil_div(p.n_out, group_rows(p.shape, policy, is_gated)), max_tiles(p.shape, policy), 1};
-    if (p.shape.n_tokens > kDirectTokens) dispatch.indirect = {p.tiles, is_gated ? kHiddenCounts : kOutputCounts};
+    set_groups(dispatch, p, policy);
     set_cost(dispatch, p);
+    return dispatch;
+}
+
+/// Gate and up that lie apart, of few tokens.
+Dispatch pair_product(const ExpertHidden& op, const Product& gate, const Policy& policy) {
+    const ExpertShape& shape = op.shape;
+    const Weight &weight = op.weight.weight, &up = op.up.weight;
+    VKINFER_ASSERT(!gate.x_is_half && !gate.y_is_half && up.n_cols == weight.n_cols &&
+                   op.up.expert_strips == op.weight.expert_strips && op.up.n_near == op.weight.n_near &&
+                   (op.up.far != 0) == (op.weight.far != 0) && (op.up.bias != 0) == (op.weight.bias != 0));
+    const WeightLayout &gate_layout = *find_weight_layout(weight.type), &up_layout = *find_weight_layout(up.type);
+    Dispatch dispatch;
+    dispatch.shader = shader_of("expert_matvec_mixed.mixed");
+    dispatch.weights = {&gate_layout, &up_layout};
+    dispatch.specialization =
+        spec_words(shader::ExpertMatvecMixedSpec{.local_size = policy.matvec_lanes * splits_of(weight, policy),
+                                                 .lanes = policy.matvec_lanes,
+                                                 .rows_per_lane = policy.matvec_rows_per_lane,
+                                                 .n_columns = tile_rows(shape, policy),
+                                                 .n_used = shape.n_used,
+                                                 .activation = static_cast<uint32_t>(op.activation),
+                                                 .has_bias = op.weight.bias != 0,
+                                                 .is_normed = op.x_is_normed,
+                                                 .is_split = op.weight.far != 0,
+                                                 .type_0 = weight_type_number(gate_layout),
+                                                 .type_1 = weight_type_number(up_layout),
+                                                 .int8 = policy.int8_activations});
+    dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
+    dispatch.push = push_bytes(shader::ExpertMatvecMixedPush{.codes = weight.codes,
+                                                             .scales = weight.scales,
+                                                             .table = weight.table,
+                                                             .row_scales = weight.row_scales,
+                                                             .far = op.weight.far,
+                                                             .up_codes = up.codes,
+                                                             .up_scales = up.scales,
+                                                             .up_table = up.table,
+                                                             .up_row_scales = up.row_scales,
+                                                             .up_far = op.up.far,
+                                                             .bias = op.weight.bias,
+                                                             .up_bias = op.up.bias,
+                                                             .n_rows = gate.n_out,
+                                                             .n_blocks = weight.n_blocks(),
+                                                             .n_near = op.weight.n_near,
+                                                             .expert_strips = op.weight.expert_strips,
+                                                             .eps = op.eps,
+                                                             .parts_at = shape.n_tokens * weight.n_cols,
+                                                             .n_parts = NormedRows::n_parts(weight.n_cols, policy)},
+                               shader::kExpertMatvecMixedPushBytes);
+    dispatch.bindings = {gate.tiles, gate.slots, gate.x, gate.y, gate.x};
+    set_groups(dispatch, gate, policy);
+    Product second = gate;
+    second.weight = op.up;
+    set_cost(dispatch, second);
+    const uint64_t bytes = dispatch.bytes, flops = dispatch.flops;
+    set_cost(dispatch, gate);
+    dispatch.bytes += bytes;
+    dispatch.flops += flops;
     return dispatch;
 }
 
@@ -241,12 +301,10 @@ Push route_push(const ExpertRoute& op, const Policy& policy) {
     push.selection_bias = op.selection_bias;
     push.load = op.load;
     push.homes = op.homes;
-    push.logits_stride = op.logits_stride;
     push.groups_hidden = groups.hidden;
     push.groups_out = groups.out;
     push.scale = op.scale;
     push.down_arrivals_at = static_cast<uint32_t>(op.shape.arrivals_offset() / 16);
-    push.n_down_arrivals = ceil_div(groups.out, 4);
     return push;
 }
 
@@ -266,9 +324,7 @@ Push router_push(const ExpertRoute& op, const Policy& policy) {
     push.bias = op.router_bias;
     push.n_rows = op.router.n_rows;
     push.n_blocks = op.router.n_blocks();
-    push.x_stride = op.router.n_cols;
     push.eps = op.eps;
-    push.parts_at = op.shape.n_tokens * op.router.n_cols;
     push.n_parts = NormedRows::n_parts(op.router.n_cols, policy);
     push.arrival_at = op.arrival_at;
     return push;
@@ -281,37 +337,63 @@ void add_cost(Dispatch& dispatch, const Weight& weight, uint32_t n_tokens, uint3
     dispatch.flops += uint64_t{2} * weight.n_rows * weight.n_cols * n_tokens;
 }
 
+/// What the kernels that also multiply with a shared expert have in common: columns of a workgroup.
+template<class Spec, class Push>
+uint32_t set_shared(const ExpertRoute& op, bool int8, const Policy& policy, Spec& spec, Push& push,
+                    Dispatch& dispatch) {
+    const Weight& shared = op.shared;
+    VKINFER_ASSERT(ExpertRoute::takes_shared(op.router, shared, op.shared_up) &&
+                   policy.matvec_lanes == policy.subgroup_size);
+    const MatvecForm form = matvec_form(op.shape.n_tokens, true, int8, policy);
+    spec = router_spec<Spec>(op, std::min(form.splits, shared.n_blocks()), form.n_columns, policy);
+    spec.rows_per_lane = form.rows_per_lane;
+    const uint32_t n_hidden = op.shared_up ? shared.n_rows : shared.n_rows / 2;
+    const uint32_t group_rows = spec.lanes * spec.rows_per_lane;
+    push = router_push<Push>(op, policy);
+    push.codes = shared.codes;
+    push.scales = shared.scales;
+    push.table = shared.table;
+    push.router = op.router.codes;
+    push.n_hidden = n_hidden;
+    dispatch.groups[0] = ceil_div(op.router.n_rows, 2 * group_rows) + ceil_div(n_hidden, group_rows);
+    add_cost(dispatch, shared, op.shape.n_tokens, n_hidden);
+    return form.n_columns;
+}
+
 Lowered lower_router(const ExpertRoute& op, const Policy& policy) {
     enum : uint32_t { kCounts, kX, kChoices, kTiles, kSlots, kArrivals, kFirstOptional };
     const ExpertShape& s = op.shape;
     VKINFER_ASSERT(ExpertRoute::routes_itself(op.router, s) && op.router.n_rows == op.logits_stride);
     const uint32_t logits = kFirstOptional + static_cast<bool>(op.shared);
     Dispatch dispatch;
+    dispatch.bindings = {kCounts, kX, kX, logits, kArrivals, kChoices, kTiles, kSlots};
     uint32_t n_columns = 0;
-    if (op.shared) {
-        const Weight& shared = op.shared;
-        VKINFER_ASSERT(ExpertRoute::takes_shared(op.router, shared) && policy.matvec_lanes == policy.subgroup_size);
-        const WeightLayout& layout = *find_weight_layout(shared.type);
+    if (op.shared_up) {
+        const Weight &gate = op.shared, &up = op.shared_up;
+        const WeightLayout &gate_layout = *find_weight_layout(gate.type), &up_layout = *find_weight_layout(up.type);
+        shader::ExpertRouterSharedMixedSpec spec;
+        shader::ExpertRouterSharedMixedPush push;
+        n_columns = set_shared(op, policy.int8_activations, policy, spec, push, dispatch);
+        spec.type_0 = weight_type_number(gate_layout);
+        spec.type_1 = weight_type_number(up_layout);
+        spec.int8 = policy.int8_activations;
+        push.up_codes = up.codes;
+        push.up_scales = up.scales;
+        push.up_table = up.table;
+        dispatch.shader = shader_of("expert_router_shared_mixed.mixed");
+        dispatch.weights = {&gate_layout, &up_layout};
+        dispatch.specialization = spec_words(spec);
+        dispatch.push = push_bytes(push, shader::kExpertRouterSharedMixedPushBytes);
+        add_cost(dispatch, up, s.n_tokens, 0);
+    } else if (op.shared) {
+        const WeightLayout& layout = *find_weight_layout(op.shared.type);
         const bool int8 = policy.int8_activations && layout.has_int8;
-        const MatvecForm form = matvec_form(s.n_tokens, true, int8, policy);
-        const uint32_t splits = std::min(form.splits, shared.n_blocks());
-        n_columns = form.n_columns;
-        auto spec = router_spec<shader::ExpertRouterSharedSpec>(op, splits, n_columns, policy);
-        spec.rows_per_lane = form.rows_per_lane;
-        const uint32_t n_hidden = shared.n_rows / 2, group_rows = spec.lanes * spec.rows_per_lane;
-        auto push = router_push<shader::ExpertRouterSharedPush>(op, policy);
-        push.codes = shared.codes;
-        push.scales = shared.scales;
-        push.table = shared.table;
-        push.router = op.router.codes;
-        push.n_hidden = n_hidden;
-        push.router_groups = ceil_div(op.router.n_rows, 2 * group_rows);
+        shader::ExpertRouterSharedSpec spec;
+        shader::ExpertRouterSharedPush push;
+        n_columns = set_shared(op, int8, policy, spec, push, dispatch);
         dispatch.shader = shader_of(std::format("expert_router_shared.{}.{}", layout.shader_name, int8 ? "q8" : "f32"));
         dispatch.specialization = spec_words(spec);
         dispatch.push = push_bytes(push, shader::kExpertRouterSharedPushBytes);
-        dispatch.bindings = {kCounts, kX, kX, logits, kArrivals, kChoices, kTiles, kSlots, kFirstOptional};
-        dispatch.groups[0] = push.router_groups + ceil_div(n_hidden, group_rows);
-        add_cost(dispatch, shared, s.n_tokens, n_hidden);
     } else {
         const uint32_t splits = policy.is_cpu ? 1 : std::min(kRouterSplits, op.router.n_blocks());
         n_columns = matvec_form(std::min(s.n_tokens, kFewColumns), false, false, policy).n_columns; // few rows: waves
@@ -322,9 +404,9 @@ Lowered lower_router(const ExpertRoute& op, const Policy& policy) {
         dispatch.shader = shader_of(std::format("expert_router.{}", find_weight_layout(op.router.type)->shader_name));
         dispatch.specialization = spec_words(spec);
         dispatch.push = push_bytes(push, shader::kExpertRouterPushBytes);
-        dispatch.bindings = {kCounts, kX, kX, logits, kArrivals, kChoices, kTiles, kSlots};
         dispatch.groups[0] = ceil_div(op.router.n_rows, policy.subgroup_size);
     }
+    if (op.shared) dispatch.bindings.push_back(kFirstOptional);
     dispatch.groups[1] = ceil_div(s.n_tokens, n_columns);
     dispatch.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
     const uint64_t logits_bytes = uint64_t{4} * s.n_tokens * op.logits_stride;
@@ -340,9 +422,13 @@ bool ExpertRoute::routes_itself(const Weight& router, const ExpertShape& shape) 
     return shape.n_tokens <= kOneGroupTokens && (router.type == f32 || router.type == f16 || router.type == bf16);
 }
 
-bool ExpertRoute::takes_shared(const Weight& router, const Weight& shared) {
-    return router.type == format::TensorType::f32 && shared && shared.row_scales == 0 &&
-           shared.n_rows % (2 * kStripRows) == 0 && shared.n_cols == router.n_cols;
+bool ExpertRoute::takes_shared(const Weight& router, const Weight& shared, const Weight& up) {
+    const auto can = [&](const Weight& weight, uint32_t n_hidden) {
+        return weight.row_scales == 0 && n_hidden % kStripRows == 0 && weight.n_cols == router.n_cols;
+    };
+    if (router.type != format::TensorType::f32 || !shared) return false;
+    return up ? can(shared, shared.n_rows) && can(up, up.n_rows) && up.n_rows == shared.n_rows
+              : shared.n_rows % 2 == 0 && can(shared, shared.n_rows / 2);
 }
 
 Lowered lower(const ExpertRoute& op, const Policy& policy) {
@@ -358,7 +444,9 @@ Lowered lower(const ExpertRoute& op, const Policy& policy) {
     route.shader = shader_of("expert_route");
     route.specialization = spec_words(route_spec<shader::ExpertRouteSpec>(op, waves * policy.subgroup_size, policy));
     route.subgroup_size = policy.require_subgroup_size ? policy.subgroup_size : 0;
-    route.push = push_bytes(route_push<shader::ExpertRoutePush>(op, policy), shader::kExpertRoutePushBytes);
+    auto push = route_push<shader::ExpertRoutePush>(op, policy);
+    push.logits_stride = op.logits_stride;
+    route.push = push_bytes(push, shader::kExpertRoutePushBytes);
     route.bindings = {kCounts, kLogits, kChoices, kTiles, kSlots};
     route.groups = {one_group ? 1 : ceil_div(s.n_tokens, waves), 1, 1};
     route.bytes = uint64_t{4} * s.n_tokens * op.logits_stride + s.choices_bytes();
@@ -402,25 +490,18 @@ Lowered lower(const ExpertHidden& op, const Policy& policy) {
                     .y_is_half = op.y_is_half && !is_apart};
     VKINFER_ASSERT(!op.x_is_normed || !experts_are_gemms(op.shape, policy));
     Lowered lowered;
-    if (!is_apart) {
-        lowered.dispatches.push_back(product(p, policy));
+    if (!is_apart || !experts_are_gemms(op.shape, policy)) {
+        lowered.dispatches.push_back(is_apart ? pair_product(op, p, policy) : product(p, policy));
         return lowered;
     }
     Product gate = p, up = p;
-    gate.activation = Activation::none;
+    gate.activation = up.activation = Activation::none;
     up.weight = op.up;
     gate.y = kFirstScratch;
-    const uint64_t bytes = uint64_t{4} * op.shape.n_slots() * op.shape.n_ff;
-    lowered.scratch_bytes.push_back(bytes);
-    lowered.dispatches.push_back(product(gate, policy));
-    if (!experts_are_gemms(op.shape, policy)) { // few tokens: one after the other rather than a dispatch more
-        up.gate = gate.y;
-        lowered.dispatches.push_back(product(up, policy));
-        return lowered;
-    }
-    up.activation = Activation::none;
     up.y = gate.y + 1;
-    lowered.scratch_bytes.push_back(bytes);
+    const uint64_t bytes = uint64_t{4} * op.shape.n_slots() * op.shape.n_ff;
+    lowered.scratch_bytes.insert(lowered.scratch_bytes.end(), {bytes, bytes});
+    lowered.dispatches.push_back(product(gate, policy));
     lowered.dispatches.push_back(product(up, policy));
     const SwiGlu both{.n_tokens = op.shape.n_tokens,
                       .n_cols = op.shape.n_ff,

@@ -216,11 +216,12 @@ struct ExpertRoute {
     float eps = 0;
     uint32_t arrival_at = 0; ///< which counter
     Weight shared;           ///< gate over up of a shared expert that is not among the experts, or none
+    Weight shared_up;        ///< where its gate and up have different types: `shared` is then gate alone
 
     /// Whether one dispatch may multiply with the router and route.
     static bool routes_itself(const Weight& router, const ExpertShape& shape);
-    /// Whether it may also multiply with `shared`.
-    static bool takes_shared(const Weight& router, const Weight& shared);
+    /// Whether it may also multiply with `shared`, and with `up` where that is apart.
+    static bool takes_shared(const Weight& router, const Weight& shared, const Weight& up);
 };
 
 /// Where experts of a layer lie that are not with the others (shaders/include/expert_home.glsl).

@@ -232,9 +232,13 @@ public:
         // What a shared expert of its own computes stands beside the steps of routing, in the router's dispatch if that
         // can be, and beside the first product of the others.
         const bool is_apart = e_.n_ff_shared != 0 && n_joined_ == 0;
-        const kernels::Weight shared_weight = w_.matrix(key("gate_up_shexp"));
+        kernels::Weight shared_weight = w_.matrix(key("gate_up_shexp")), shared_up;
+        if (!shared_weight) {
+            shared_weight = w_.matrix(key("ffn_gate_shexp.weight"));
+            shared_up = w_.matrix(key("ffn_up_shexp.weight"));
+        }
         const bool routes_with_shared =
-            is_apart && routes_itself && kernels::ExpertRoute::takes_shared(router_weight, shared_weight);
+            is_apart && routes_itself && kernels::ExpertRoute::takes_shared(router_weight, shared_weight, shared_up);
         graph::TensorId shared_hidden = 0;
         if (routes_with_shared) {
             shared_hidden = rows("ffn_hidden_shexp", e_.n_ff_shared);
@@ -255,6 +259,7 @@ public:
         }
         if (routes_with_shared) {
             route.shared = shared_weight;
+            route.shared_up = shared_up;
             routed.push_back(shared_hidden);
         }
         g_.add(key("ffn_route"), route, std::move(routed));

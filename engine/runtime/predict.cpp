@@ -62,8 +62,10 @@ CountedWork work_of(const kernels::Dispatch& dispatch, double flops, const StepC
     if (!dispatch.weights.empty()) { // counted for one type: most rows are of the first
         const kernels::WeightLayout& first = *dispatch.weights[0];
         const bool int8 = first.has_int8 && step.planned.model.policy.int8_activations;
+        const std::string_view kernel = dispatch.shader->kernel;
         work.name = dispatch.shader->coopmat ? std::format("gemm_coopmat.{}", first.shader_name)
-                                             : std::format("matvec.{}.{}", first.shader_name, int8 ? "q8" : "f32");
+                                             : std::format("{}.{}.{}", kernel.substr(0, kernel.rfind("_mixed")),
+                                                           first.shader_name, int8 ? "q8" : "f32");
     }
     if (dispatch.shader->kernel != "expert_gemm") return work;
     // Whole fragments are multiplied, and there are as many groups as routing makes tiles.

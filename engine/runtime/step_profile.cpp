@@ -31,8 +31,8 @@ ModelPart part_of(const graph::PlannedDispatch& dispatch) {
     const std::string_view kernel = dispatch.dispatch.shader->kernel;
     const std::string_view label = dispatch.label;
     // Most of what expert_router_shared does is the shared expert.
-    if (kernel == "expert_matvec" || kernel == "expert_gemm" || kernel == "expert_down_one" ||
-        kernel == "expert_router_shared" || label.contains("_shexp")) {
+    if (kernel.starts_with("expert_matvec") || kernel == "expert_gemm" || kernel == "expert_down_one" ||
+        kernel.starts_with("expert_router_shared") || label.contains("_shexp")) {
         return ModelPart::expert_products;
     }
     // Choosing, sorting, summing, and rounding activations of experts.

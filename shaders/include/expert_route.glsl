@@ -3,8 +3,8 @@
 //   best (by the sum of their two largest) come last;  weights p of the selected, optionally divided by their sum, times scale
 // With n_shared the last experts are those that every token takes, with weight 1 or a gate, as its last choices.
 // Ties go to the lower index. One subgroup a token, experts in registers.
-// The includer has the buffers logits, choices, tiles and slots, push.{selection_bias, load, homes, logits_stride, scale,
-// groups_hidden, groups_out, down_arrivals_at, n_down_arrivals}, and as constants `lanes` of a subgroup and what is said of the router.
+// The includer has the buffers logits, choices, tiles and slots, push.{selection_bias, load, homes, scale, groups_hidden, groups_out,
+// down_arrivals_at}, LOGITS_STRIDE, and as constants `lanes` of a subgroup and what is said of the router.
 const uint kSoftmax = 1u;
 const uint kSigmoid = 2u;
 const uint kSoftmaxOfSelected = 3u;
@@ -32,7 +32,7 @@ void route(uint t, uint chosen_at) {
     float largest = kLowest;
     [[unroll]] for (uint i = 0; i < per_lane; i++) {
         const uint e = i * lanes + lane;
-        p[i] = e < n_routed ? logits[t * push.logits_stride + e] : kLowest;
+        p[i] = e < n_routed ? logits[t * LOGITS_STRIDE + e] : kLowest;
         if (isnan(p[i])) p[i] = kLowest;
         largest = max(largest, p[i]);
     }
@@ -129,7 +129,7 @@ void route(uint t, uint chosen_at) {
     }
     if (has_shared_gate != 0 || n_shared != 0) {
         float w = 1.0;
-        if (has_shared_gate != 0) w /= 1.0 + exp(-logits[t * push.logits_stride + n_routed]);
+        if (has_shared_gate != 0) w /= 1.0 + exp(-logits[t * LOGITS_STRIDE + n_routed]);
         for (uint i = lane; i < max(n_shared, 1u); i += lanes) {
             choices[t * stride + n_top + i] = uvec2(n_routed + i, floatBitsToUint(w));
             if (n_shared != 0) chosen[chosen_at + n_top + i] = n_routed + i;
@@ -141,7 +141,7 @@ void route(uint t, uint chosen_at) {
 void route_step(uint n_tokens) {
     if (sorts != 0) {
         for (uint t = gl_SubgroupID; t < n_tokens; t += n_waves) route(t, t * n_used);
-        for (uint i = gl_LocalInvocationIndex; i < push.n_down_arrivals; i += local_size) tiles[push.down_arrivals_at + i] = uvec4(0u);
+        for (uint i = gl_LocalInvocationIndex; i < (push.groups_out + 3u) / 4u; i += local_size) tiles[push.down_arrivals_at + i] = uvec4(0u);
         barrier();
         sort_slots(n_tokens * n_used, push.groups_hidden, push.groups_out);
         return;

@@ -1,8 +1,13 @@
 // The end of a product with few columns whose K the subgroups of a workgroup share: the sums of all of them. Columns go through
 // shared memory in groups of at most 8, each added up by a subgroup of its own: the memory of 32 columns would cost waves.
 // The includer has the constants n_splits, lanes, n_acc, n_columns and is_normed.
+#ifdef IS_PAIR // matvec_pair.glsl
+#define n_sums n_pair_acc
+#else
+#define n_sums n_acc // by name: arrays of two constants are of two types, whatever their values
+#endif
 const uint group_columns = n_columns < 8u ? n_columns : 8u;
-const uint group_acc = n_acc / n_columns * group_columns;
+const uint group_acc = n_sums / n_columns * group_columns;
 const bool has_squares = is_normed != 0 && n_columns <= 8u; // of more: normed_columns.glsl
 shared float partial[n_splits > 1u ? (n_splits - 1u) * group_acc * lanes : 1u];
 shared float split_squares[n_splits > 1u && has_squares ? n_splits * n_columns : 1u];
@@ -12,7 +17,7 @@ bool has_sums(uint n, uint split) { return n_splits == 1u || n / group_columns %
 
 // By the whole workgroup; whether this subgroup has sums now, of acc and, of up to 8 columns, of each one's squares. Always in the
 // order of the subgroups, so that a column's place does not matter to its sum.
-bool join_splits(uint lane, uint split, inout float acc[n_acc], inout float squares[n_columns]) {
+bool join_splits(uint lane, uint split, inout float acc[n_sums], inout float squares[n_columns]) {
     if (has_squares) {
         [[unroll]] for (uint n = 0; n < n_columns; n++) {
             squares[n] = subgroupAdd(squares[n]);

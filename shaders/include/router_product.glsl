@@ -1,7 +1,7 @@
 // The product of a router with few tokens, for kernels that route behind it: logits[t, e] = W[e, :] . x[t, :] (+ bias[e]).
-// A lane owns n_decoded rows and n_columns columns, and subgroups share K, as in matvec.comp.
-// The includer has the buffers counts, x, parts and logits, push.{bias, n_rows, n_blocks, x_stride, eps, parts_at, n_parts,
-// logits_stride}, router_columns.glsl, and router_accumulate(), which adds W . x over the blocks of a subgroup.
+// A lane owns n_router_rows rows and n_columns columns, and subgroups share K, as in matvec.comp.
+// The includer has the buffers counts, x, parts and logits, push.{bias, n_rows, n_blocks, eps, n_parts},
+// router_columns.glsl, matvec_join.glsl, whose sums are n_router_rows times n_columns, and router_accumulate(), which adds W . x over the blocks of a subgroup.
 
 // Where live columns begin in x, in vec4, and the subgroup's share of their squares where x is still to be normalised.
 void begin_columns(out uint x_at[n_columns], out float squares[n_columns]) {
@@ -14,7 +14,7 @@ void begin_columns(out uint x_at[n_columns], out float squares[n_columns]) {
 }
 
 // By the whole workgroup, after a product: whether this subgroup has sums now (matvec_join.glsl).
-bool end_columns(inout float acc[n_acc], inout float squares[n_columns]) {
+bool end_columns(inout float acc[n_sums], inout float squares[n_columns]) {
     if (scales_are_shared) share_scales();
     return join_splits(gl_SubgroupInvocationID, gl_SubgroupID, acc, squares);
 }
@@ -26,29 +26,29 @@ float column_scale(uint n, float squares[n_columns]) {
 void multiply_router(uint group, uint first_column, uint n_tokens) {
     const uint n_strips = (push.n_rows + kStripRows - 1) / kStripRows;
     const uint lane = gl_SubgroupInvocationID, split = gl_SubgroupID;
-    const uint first_row = group * lanes * n_decoded;
+    const uint first_row = group * lanes * n_router_rows;
     uint x_at[n_columns];
     float squares[n_columns];
     begin_columns(x_at, squares);
-    float acc[n_acc];
-    [[unroll]] for (uint i = 0; i < n_acc; i++) acc[i] = 0.0;
-    uint64_t strip_tile[n_decoded];
-    uint strip_row[n_decoded];
-    [[unroll]] for (uint r = 0; r < n_decoded; r++) {
+    float acc[n_sums];
+    [[unroll]] for (uint i = 0; i < n_sums; i++) acc[i] = 0.0;
+    uint64_t strip_tile[n_router_rows];
+    uint strip_row[n_router_rows];
+    [[unroll]] for (uint r = 0; r < n_router_rows; r++) {
         const uint row = first_row + r * lanes + lane;
         strip_tile[r] = uint64_t(min(row / kStripRows, n_strips - 1u)) * push.n_blocks;
         strip_row[r] = row % kStripRows;
     }
     router_accumulate(strip_tile, strip_row, x_at, split, acc);
     if (!end_columns(acc, squares)) return;
-    [[unroll]] for (uint r = 0; r < n_decoded; r++) {
+    [[unroll]] for (uint r = 0; r < n_router_rows; r++) {
         const uint row = first_row + r * lanes + lane;
         if (row >= push.n_rows) break;
         const float bias = has_router_bias != 0 ? AddrF32(push.bias).v[row] : 0.0;
         [[unroll]] for (uint n = 0; n < n_columns; n++) {
             if (first_column + n >= n_tokens) break;
             if (!has_sums(n, split)) continue;
-            logits[(first_column + n) * push.logits_stride + row] = fma(acc[r * n_columns + n], column_scale(n, squares), bias);
+            logits[(first_column + n) * LOGITS_STRIDE + row] = fma(acc[r * n_columns + n], column_scale(n, squares), bias);
         }
     }
 }

@@ -378,6 +378,15 @@ TEST_CASE("experts take and make rows whose norm is folded in") {
         h.run(hidden, {&counts, &tiles, &slots, &rows.normed, &folded}, policy);
         const auto expected = h.read<float>(plain, n_hidden);
         CHECK(nmse(h.read<float>(folded, n_hidden), std::vector<double>(expected.begin(), expected.end())) < 1e-11);
+        // Up as a matrix of its own.
+        kernels::ExpertHidden pair = hidden;
+        const uint32_t half = n_experts * n_ff;
+        pair.weight.weight = kernels::slice_rows(in.weight, 0, half);
+        pair.weight.up_strips = 0;
+        pair.up = {.weight = kernels::slice_rows(in.weight, half, half), .expert_strips = n_ff / 16};
+        const gpu::Buffer apart = h.buffer(4 * n_hidden);
+        h.run(pair, {&counts, &tiles, &slots, &rows.normed, &apart}, policy);
+        CHECK(nmse(h.read<float>(apart, n_hidden), std::vector<double>(expected.begin(), expected.end())) < 1e-11);
 
         const std::vector<float> weight = random_floats(d, 7);
         const gpu::Buffer weight_buffer = h.buffer(weight);

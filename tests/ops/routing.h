@@ -35,12 +35,14 @@ struct KnownLogits {
     std::vector<float> bias, logits;
     gpu::Buffer bias_buffer, x, arrivals;
     bool is_normed;
-    TestWeight shared; ///< gate over up of a shared expert, or none
+    TestWeight shared;    ///< gate over up of a shared expert, or none; its values are those of both in any case
+    TestWeight shared_up; ///< of another type than gate, or none
     std::vector<double> shared_expected;
     gpu::Buffer shared_hidden;
 
     KnownLogits(format::TensorType type, uint32_t n_logits, uint32_t n_live, uint32_t n_tokens, bool is_normed_,
-                const kernels::Policy& policy, std::optional<format::TensorType> shared_type = std::nullopt);
+                const kernels::Policy& policy, std::optional<format::TensorType> shared_type = std::nullopt,
+                std::optional<format::TensorType> up_type = std::nullopt);
 
     static constexpr uint32_t kColumns = 256; ///< what every type allows
     static constexpr uint32_t kHidden = 48;

@@ -89,7 +89,8 @@ kernels::ExpertShape shape_of(const Router& r, uint32_t n_tokens, uint32_t n_emb
 }
 
 KnownLogits::KnownLogits(format::TensorType type, uint32_t n_logits, uint32_t n_live, uint32_t n_tokens,
-                         bool is_normed_, const kernels::Policy& policy, std::optional<format::TensorType> shared_type)
+                         bool is_normed_, const kernels::Policy& policy, std::optional<format::TensorType> shared_type,
+                         std::optional<format::TensorType> up_type)
     : weight(harness().weight(type, n_logits, kColumns, 31)), bias(random_floats(n_logits, 32)),
       bias_buffer(harness().buffer(bias)), is_normed(is_normed_) {
     using kernels::NormedRows;
@@ -104,7 +105,11 @@ KnownLogits::KnownLogits(format::TensorType type, uint32_t n_logits, uint32_t n_
             logits.push_back(weight.values[uint64_t{e} * kColumns + column] * scale + bias[e]);
     }
     if (shared_type) {
-        shared = harness().weight(*shared_type, 2 * kHidden, kColumns, 33);
+        shared = harness().weight(*shared_type, (up_type ? 1 : 2) * kHidden, kColumns, 33);
+        if (up_type) {
+            shared_up = harness().weight(*up_type, kHidden, kColumns, 34);
+            shared.values.insert(shared.values.end(), shared_up.values.begin(), shared_up.values.end());
+        }
         shared_hidden = harness().buffer(uint64_t{4} * n_tokens * kHidden);
         for (uint32_t i = 0; i < n_live * kHidden; ++i) {
             const uint32_t column = (5 * (i / kHidden) + 3) % kColumns, row = i % kHidden;
@@ -154,6 +159,7 @@ Routed route(const Router& r, uint32_t n_live, uint32_t n_tokens, uint32_t n_emb
                                                  &routed.tiles,  &routed.slots, &product->arrivals};
         if (product->shared.weight) {
             op.shared = product->shared.weight;
+            op.shared_up = product->shared_up.weight;
             operands.push_back(&product->shared_hidden);
         }
         h.run(op, operands, policy);
@@ -281,11 +287,12 @@ TEST_CASE("a router of few tokens multiplies and routes in one dispatch" * docte
 
 TEST_CASE("gate and up of a shared expert of any type beside the router" * doctest::test_suite("every variant")) {
     const auto check = [](const Router& r, format::TensorType type, const kernels::Policy& policy, uint32_t n_live,
-                          uint32_t n_tokens, bool is_normed) {
-        INFO(r.n_experts, " experts, shared ", std::string(format::to_string(type)), ", tokens ", n_live, " of ",
-             n_tokens, " normed ", is_normed, " int8 ", policy.int8_activations);
+                          uint32_t n_tokens, bool is_normed, std::optional<format::TensorType> up_type = {}) {
+        INFO(r.n_experts, " experts, shared ", std::string(format::to_string(type)), " and ",
+             std::string(format::to_string(up_type.value_or(type))), ", tokens ", n_live, " of ", n_tokens, " normed ",
+             is_normed, " int8 ", policy.int8_activations);
         const KnownLogits product(format::TensorType::f32, r.n_experts + r.shared_gate, n_live, n_tokens, is_normed,
-                                  policy, type);
+                                  policy, type, up_type);
         route(r, n_live, n_tokens, 64, 32, policy, false, &product);
     };
     const kernels::Policy f32 = harness().policy(CoopmatMode::off, ActivationMode::f32),
@@ -301,5 +308,13 @@ TEST_CASE("gate and up of a shared expert of any type beside the router" * docte
         const Router r{.n_experts = 130, .n_used = 4, .gating = Gating::softmax_of_selected, .shared_gate = true};
         check(r, format::TensorType::q8_0, q8, n_live, n_tokens, true);
         check(r, format::TensorType::q6_k, f32, n_live, n_tokens, false);
+        check(r, format::TensorType::q8_0, q8, n_live, n_tokens, true, format::TensorType::q6_k); // one with int8 codes
+        check(r, format::TensorType::q4_k, f32, n_live, n_tokens, false, format::TensorType::f16);
+    }
+    const auto layouts = kernels::all_weight_layouts();
+    for (size_t i = 0; i < layouts.size(); ++i) {
+        const format::TensorType type = layouts[i].type, up_type = layouts[(i + 7) % layouts.size()].type;
+        for (const kernels::Policy& policy : {f32, q8})
+            check({.n_experts = 8, .n_used = 2}, type, policy, 5, 8, i % 2 == 0, up_type);
     }
 }
